@@ -1,0 +1,153 @@
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <lotar/core/backend.hpp>
+#include <lotar/core/tensor.hpp>
+
+#include "../backend.hpp"
+
+namespace {
+
+using Image = lotar::Tensor<float, 4, BenchBackend>;
+
+/// A convolution of a batch, with values that are small integers: every order of the sums is exact.
+struct Problem {
+  /// Args: images, edge, channels in, channels out, kernel, stride.
+  explicit Problem(const benchmark::State& state)
+      : conv{size(state, 5), size(state, 4) / 2},
+        x{size(state, 0), size(state, 1), size(state, 1), size(state, 2)},
+        filter{size(state, 3), size(state, 4), size(state, 4), size(state, 2)},
+        y(lotar::conv2d_output(x, filter, conv)) {}
+
+  static std::size_t size(const benchmark::State& state, std::size_t i) {
+    return static_cast<std::size_t>(state.range(i));
+  }
+  double flops() const {
+    return 2 * static_cast<double>(y.size()) * static_cast<double>(filter[1] * filter[2] * filter[3]);
+  }
+
+  lotar::Conv2d conv;
+  lotar::Extents<4> x, filter, y;
+};
+
+/// The value at a place of one of the operands: -1, 0 or 1.
+float value(std::size_t place, std::size_t salt) {
+  return static_cast<float>((place * 2654435761u + salt) / 65536 % 3) - 1;
+}
+
+Image make(BenchBackend& b, const lotar::Extents<4>& extents, std::size_t salt) {
+  std::vector<float> values(extents.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = value(i, salt);
+  return Image(b, extents, values);
+}
+
+std::size_t place(const lotar::Extents<4>& e, std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
+  return ((i * e[1] + j) * e[2] + k) * e[3] + l;
+}
+
+/// f(r, s, h, w) for every filter place (r, s) over an output pixel that reads inside the image, at (h, w).
+template <class F>
+void for_each_tap(const Problem& p, std::size_t row, std::size_t col, const F& f) {
+  for (std::size_t r = 0; r < p.filter[1]; ++r)
+    for (std::size_t s = 0; s < p.filter[2]; ++s) {
+      const std::size_t h = row * p.conv.stride + r - p.conv.padding, w = col * p.conv.stride + s - p.conv.padding;
+      if (h < p.x[1] && w < p.x[2]) f(r, s, h, w);  // below 0 wraps to a large number
+    }
+}
+
+/// Compares elements of the result with plain loops, and counts.
+template <class Plain>
+void finish(benchmark::State& state, const Problem& p, const std::vector<float>& result, const Plain& plain) {
+  for (std::size_t spot = 0; spot < 23; ++spot) {
+    const std::size_t i = spot * 15485863 % result.size();
+    if (result[i] != plain(i)) {
+      state.SkipWithError("an element is wrong");
+      return;
+    }
+  }
+  state.counters["FLOP/s"] =
+      benchmark::Counter(p.flops() * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void forward(benchmark::State& state) {
+  const Problem p(state);
+  BenchBackend b;
+  const Image x = make(b, p.x, 1), filter = make(b, p.filter, 2), y(b, p.y);
+  for (auto _ : state) {
+    b.conv2d_forward(x, filter, p.conv, y);
+    b.sync();
+  }
+  finish(state, p, y.to_host(b), [&](std::size_t i) {
+    const std::size_t k = i % p.y[3], q = i / p.y[3] % p.y[2], row = i / p.y[3] / p.y[2] % p.y[1];
+    float sum = 0;
+    for_each_tap(p, row, q, [&](std::size_t r, std::size_t s, std::size_t h, std::size_t w) {
+      for (std::size_t c = 0; c < p.x[3]; ++c)
+        sum += value(place(p.x, i / p.y[3] / p.y[2] / p.y[1], h, w, c), 1) * value(place(p.filter, k, r, s, c), 2);
+    });
+    return sum;
+  });
+}
+
+void backward_data(benchmark::State& state) {
+  const Problem p(state);
+  BenchBackend b;
+  const Image dy = make(b, p.y, 3), filter = make(b, p.filter, 2), dx(b, p.x);
+  for (auto _ : state) {
+    b.conv2d_backward_data(dy, filter, p.conv, 0, dx);
+    b.sync();
+  }
+  finish(state, p, dx.to_host(b), [&](std::size_t i) {
+    const std::size_t c = i % p.x[3], column = i / p.x[3] % p.x[2], line = i / p.x[3] / p.x[2] % p.x[1];
+    const std::size_t n = i / p.x[3] / p.x[2] / p.x[1];
+    float sum = 0;
+    for (std::size_t row = 0; row < p.y[1]; ++row)
+      for (std::size_t q = 0; q < p.y[2]; ++q)
+        for_each_tap(p, row, q, [&](std::size_t r, std::size_t s, std::size_t h, std::size_t w) {
+          if (h != line || w != column) return;
+          for (std::size_t k = 0; k < p.y[3]; ++k)
+            sum += value(place(p.y, n, row, q, k), 3) * value(place(p.filter, k, r, s, c), 2);
+        });
+    return sum;
+  });
+}
+
+void backward_filter(benchmark::State& state) {
+  const Problem p(state);
+  BenchBackend b;
+  const Image x = make(b, p.x, 1), dy = make(b, p.y, 3), dfilter(b, p.filter);
+  for (auto _ : state) {
+    b.conv2d_backward_filter(x, dy, p.conv, 0, dfilter);
+    b.sync();
+  }
+  finish(state, p, dfilter.to_host(b), [&](std::size_t i) {
+    const std::size_t c = i % p.x[3], at_s = i / p.x[3] % p.filter[2], at_r = i / p.x[3] / p.filter[2] % p.filter[1];
+    const std::size_t k = i / p.x[3] / p.filter[2] / p.filter[1];
+    float sum = 0;
+    for (std::size_t n = 0; n < p.y[0]; ++n)
+      for (std::size_t row = 0; row < p.y[1]; ++row)
+        for (std::size_t q = 0; q < p.y[2]; ++q)
+          for_each_tap(p, row, q, [&](std::size_t r, std::size_t s, std::size_t h, std::size_t w) {
+            if (r == at_r && s == at_s) sum += value(place(p.x, n, h, w, c), 1) * value(place(p.y, n, row, q, k), 3);
+          });
+    return sum;
+  });
+}
+
+/// The convolutions of ResNet-18 on images of 32 pixels: its stem, the 3x3 of each stage at widths 64 and 16, and where
+/// a stage begins the 3x3 and the 1x1 of stride 2.
+void shapes(benchmark::internal::Benchmark* bench) {
+  constexpr std::int64_t n = 128;
+  bench->ArgNames({"N", "edge", "C", "K", "R", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  bench->Args({n, 32, 3, 64, 3, 1});
+  for (const std::int64_t width : {64, 16})
+    for (std::int64_t stage = 0; stage < 4; ++stage)
+      bench->Args({n, 32 >> stage, width << stage, width << stage, 3, 1});
+  bench->Args({n, 32, 64, 128, 3, 2});
+  bench->Args({n, 32, 64, 128, 1, 2});
+}
+BENCHMARK(forward)->Apply(shapes);
+BENCHMARK(backward_data)->Apply(shapes);
+BENCHMARK(backward_filter)->Apply(shapes);
+
+}  // namespace

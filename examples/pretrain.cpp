@@ -1,0 +1,121 @@
+// Trains an encoder by a contrastive method on a long-tailed subset of a data set, without its labels.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <lotar/augment/presets.hpp>
+#include <lotar/train/pretraining.hpp>
+
+#include "backend.hpp"
+#include "pretrain_options.hpp"
+#include "program.hpp"
+#include "progress.hpp"
+#include "report/image_grid.hpp"
+#include "report/run_report.hpp"
+#include "run_directory.hpp"
+#include "training_data.hpp"
+
+namespace {
+
+using lotar::Json;
+
+/// One line of metrics.jsonl: what the epoch gave, by class group.
+Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const lotar::Clock& clock, double rate,
+             double seconds) {
+  double loss = 0;
+  for (const float l : record.batch_loss) loss += l / static_cast<double>(record.batch_loss.size());
+  const auto images = static_cast<double>(record.loss.size());
+  return {{"epoch", clock.epoch + 1},
+          {"step", clock.step},
+          {"loss", group_means(record.loss, data)["all"]},
+          {"weighted_loss", loss},
+          {"learning_rate", rate},
+          {"seconds", seconds},
+          {"images_per_second", images / seconds},
+          {"distance", group_means(record.distance, data)},
+          {"weight", group_means(record.weight, data)},
+          {"loss_by_group", group_means(record.loss, data)}};
+}
+
+/// A picture of the first samples of the training set beside two views of each.
+template <class Pipeline>
+void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& data, const Pipeline& views,
+                std::uint64_t seed) {
+  const lotar::Extents<4> shape = data.shape();
+  const std::size_t n = std::min<std::size_t>(16, shape[0]), pixels = shape[1] * shape[2];
+  const lotar::Tensor<std::uint8_t, 4, ExampleBackend> images(b, shape, data.pixels());
+  std::vector<std::uint32_t> first(n);
+  for (std::uint32_t i = 0; i < n; ++i) first[i] = i * static_cast<std::uint32_t>(shape[0] / n);
+  const lotar::Tensor<std::uint32_t, 1, ExampleBackend> order(b, {{n}}, first);
+  const lotar::Clock start;
+  const lotar::Tensor<lotar::Clock, 1, ExampleBackend> clock(b, {{1}}, std::span(&start, 1));
+  lotar::Tensor<float, 4, ExampleBackend> out(b, {{2 * n, shape[1], shape[2], 3}});
+  lotar::two_views<float>(b, images, order, n, clock, seed, views, out.view());
+  const std::vector<std::uint8_t> made = examples::to_bytes(out.to_host(b));
+  std::vector<std::uint8_t> originals;
+  for (const std::uint32_t i : first) {
+    const auto image = data.pixels().subspan(i * pixels * shape[3], pixels * shape[3]);
+    originals.insert(originals.end(), image.begin(), image.end());
+  }
+  const std::span<const std::uint8_t> both(made);
+  examples::write_view_grid(path, {n, shape[1], shape[2], shape[3], originals},
+                            {n, shape[1], shape[2], 3, both.first(n * pixels * 3)},
+                            {n, shape[1], shape[2], 3, both.subspan(n * pixels * 3)});
+}
+
+template <class Method>
+void train(const Options& options, const Method& method) {
+  const TrainingData data = load_training_data(options);
+  ExampleBackend b = make_backend(options.threads);
+  const auto views = augmentation(options, data.shape()[1], lotar::imagenet_normalize);
+  auto training = lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options), method, views);
+  examples::RunDirectory run(options.out, to_json(options), options.resume, may_change());
+  draw_views(run.file("views.png"), b, data, augmentation(options, data.shape()[1], lotar::Normalize{}), options.seed);
+  if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
+  const lotar::Clock& clock = training.clock();
+  run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));
+
+  const auto save = [&] {
+    const lotar::Checkpoint checkpoint = training.save();
+    lotar::write_model(run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
+                       checkpoint.arrays.at("statistics"), clock.step, {{"method", options.method}});
+    lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
+  };
+  if (clock.step == 0) save();  // the untrained network, and proof that the folder can be written
+
+  std::size_t last = training.steps();
+  if (options.max_steps > 0) last = std::min<std::size_t>(last, options.max_steps);
+  examples::Progress progress({options.epochs, training.samples(), options.batch_size, last}, clock.step);
+  Stopwatch epoch_time;
+  while (clock.step < last) {
+    training.step();
+    if (clock.step % options.metrics_every == 0 || training.epoch_complete()) {
+      const lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
+      progress.update(clock.step, record.batch_loss[clock.batch - 1]);
+      if (training.epoch_complete())
+        run.append_metrics(metrics(record, data, clock, training.learning_rate(), epoch_time.restart()));
+    }
+    const bool due = training.epoch_complete() && (clock.epoch + 1) % options.checkpoint_every == 0;
+    if (due || clock.step == last) save();
+  }
+  examples::write_report(options.out);
+  std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app("Train an encoder on a long-tailed data set without its labels.", "pretrain");
+  add_options(app, options);
+  return run_program(app, argc, argv, [&] {
+    check(options);
+    if (options.method == "simclr") train(options, lotar::SimClr{});
+    if (options.method == "lotar") train(options, lotar::Lotar(lotar::lotar_preset(options.lotar)));
+  });
+}

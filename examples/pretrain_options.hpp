@@ -1,0 +1,193 @@
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <lotar/augment/presets.hpp>
+#include <lotar/core/config.hpp>
+#include <lotar/core/error.hpp>
+#include <lotar/io/json.hpp>
+#include <lotar/train/pretraining.hpp>
+
+#include "program.hpp"
+
+/// What `pretrain` may be told; the defaults are the thesis' settings.
+struct Options {
+  std::string method = "lotar", lotar = "readme";
+  std::string data = "data", dataset = "cifar10", split, profile = "exp";
+  double ratio = 100;
+  std::uint64_t split_seed = 1;
+  std::string augmentation = "thesis";
+  double crop_scale = 0;
+  std::string arch = "resnet18", stem = "cifar", projector = "thesis";
+  std::size_t width = 64, projection = 128;
+  std::size_t epochs = 1200, batch_size = 256;
+  double temperature = 0.2;
+  std::string optimizer = "lars";
+  double lr = 0.5, weight_decay = 5e-4;
+  std::size_t warmup_epochs = 10;
+  std::string precision = "float32";
+  std::uint64_t seed = 1;
+  int threads = 0;
+  std::size_t checkpoint_every = 10, metrics_every = 10, max_steps = 0;
+  std::string out = "runs/lotar";
+  bool resume = false;
+};
+
+inline void add_options(CLI::App& app, Options& o) {
+  app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  app.add_option("--method", o.method, "simclr or lotar");
+  app.add_option("--lotar", o.lotar, "LoTaR's weights: readme, thesis_code or figure");
+  app.add_option("--data", o.data, "Folder of the data set's files, or its parent");
+  app.add_option("--dataset", o.dataset, "cifar10, cifar100, fashion_mnist or synthetic");
+  app.add_option("--split", o.split, "Train on the images that this file lists (of make_splits, or an .npy list)");
+  app.add_option("--ratio", o.ratio, "Without --split: images of the head over those of the tail; 1 for no tail");
+  app.add_option("--profile", o.profile, "Without --split: exp, step or pareto");
+  app.add_option("--split-seed", o.split_seed, "Without --split: which images")->check(not_negative());
+  app.add_option("--augmentation", o.augmentation,
+                 "thesis (crops of 8 % or more, bilinear), bcl (10 %, bicubic), or crop_flip (thesis without colours)");
+  app.add_option("--crop-scale", o.crop_scale,
+                 "Smallest part of an image's area that a crop shows; 0: as the augmentation says");
+  app.add_option("--arch", o.arch, "resnet10, resnet18, resnet34 or resnet50");
+  app.add_option("--stem", o.stem, "cifar (3x3) or imagenet (7x7 and pooling)");
+  app.add_option("--width", o.width, "Channels of the network's first stage")->check(not_negative());
+  app.add_option("--projector", o.projector, "thesis, mlp or mlp_bn");
+  app.add_option("--projection", o.projection, "Width of the projections")->check(not_negative());
+  app.add_option("--epochs", o.epochs, "How often every image is seen")->check(not_negative());
+  app.add_option("--batch-size", o.batch_size, "Images in an update, each in two views")->check(not_negative());
+  app.add_option("--temperature", o.temperature, "Of the loss");
+  app.add_option("--optimizer", o.optimizer, "lars, sgd or adam");
+  app.add_option("--lr", o.lr, "Learning rate after the warm-up; a cosine leads it to 1e-6");
+  app.add_option("--weight-decay", o.weight_decay, "Of all parameters");
+  app.add_option("--warmup-epochs", o.warmup_epochs, "Epochs in which the learning rate grows from 0")
+      ->check(not_negative());
+  app.add_option("--precision", o.precision, "float32");
+  app.add_option("--seed", o.seed, "Of the parameters, the order and the views")->check(not_negative());
+  app.add_option("--threads", o.threads, "0: one a core; no result depends on it");
+  app.add_option("--checkpoint-every", o.checkpoint_every, "Epochs between checkpoints")->check(not_negative());
+  app.add_option("--metrics-every", o.metrics_every, "Updates between looks at the loss")->check(not_negative());
+  app.add_option("--max-steps", o.max_steps, "Stop after so many updates of the whole training; 0: do not")
+      ->check(not_negative());
+  app.add_option("--out", o.out, "Folder of the run");
+  app.add_flag("--resume", o.resume, "Go on with the run in --out from its last checkpoint");
+}
+
+/// The options that a run's config.json holds.
+/// @throws lotar::IoError if the file is missing, damaged, or lacks one.
+inline Options read_options(const std::string& path) {
+  Options options;
+  CLI::App app;
+  add_options(app, options);
+  app.config_formatter(std::make_shared<JsonConfig>(app));
+  app.set_config("--config", path, "", true);
+  try {
+    app.parse(std::vector<std::string>());
+  } catch (const CLI::Error& error) {
+    throw lotar::IoError(path, error.what());
+  }
+  return options;
+}
+
+/// @throws lotar::ConfigError for what no part of the library refuses.
+inline void check(const Options& o) {
+  const auto refuse = [](const std::string& what) { throw lotar::ConfigError(what); };
+  if (o.method != "simclr" && o.method != "lotar") refuse("--method: wanted simclr or lotar, got \"" + o.method + "\"");
+  if (o.augmentation != "thesis" && o.augmentation != "bcl" && o.augmentation != "crop_flip")
+    refuse("--augmentation: wanted thesis, bcl or crop_flip, got \"" + o.augmentation + "\"");
+  if (o.stem != "cifar" && o.stem != "imagenet") refuse("--stem: wanted cifar or imagenet, got \"" + o.stem + "\"");
+  if (o.precision != "float32") refuse("--precision: wanted float32, got \"" + o.precision + "\"");
+  if (!(o.crop_scale >= 0 && o.crop_scale <= 1))
+    refuse("--crop-scale: wanted 0 to 1, got " + std::to_string(o.crop_scale));
+  if (o.checkpoint_every == 0 || o.metrics_every == 0)
+    refuse("--checkpoint-every and --metrics-every: wanted at least 1");
+}
+
+/// All options that decide what is computed, and the version that computes it.
+inline lotar::Json to_json(const Options& o) {
+  const auto version = std::to_string(lotar::version_major) + "." + std::to_string(lotar::version_minor) + "." +
+                       std::to_string(lotar::version_patch);
+  return {{"method", o.method},
+          {"lotar", o.lotar},
+          {"data", o.data},
+          {"dataset", o.dataset},
+          {"split", o.split},
+          {"ratio", o.ratio},
+          {"profile", o.profile},
+          {"split-seed", o.split_seed},
+          {"augmentation", o.augmentation},
+          {"crop-scale", o.crop_scale},
+          {"arch", o.arch},
+          {"stem", o.stem},
+          {"width", o.width},
+          {"projector", o.projector},
+          {"projection", o.projection},
+          {"epochs", o.epochs},
+          {"batch-size", o.batch_size},
+          {"temperature", o.temperature},
+          {"optimizer", o.optimizer},
+          {"lr", o.lr},
+          {"weight-decay", o.weight_decay},
+          {"warmup-epochs", o.warmup_epochs},
+          {"precision", o.precision},
+          {"seed", o.seed},
+          {"threads", o.threads},
+          {"checkpoint-every", o.checkpoint_every},
+          {"metrics-every", o.metrics_every},
+          {"max-steps", o.max_steps},
+          {"versions", {{"lotar", version}}}};
+}
+
+/// The options that a resumed run may have otherwise: none of them changes what is computed.
+inline std::set<std::string> may_change() {
+  return {"data", "threads", "checkpoint-every", "metrics-every", "max-steps"};
+}
+
+inline lotar::NetworkOptions network_options(const Options& o) {
+  return {.arch = o.arch,
+          .width = o.width,
+          .stem = o.stem == "cifar" ? lotar::Stem::cifar : lotar::Stem::imagenet,
+          .projector = o.projector,
+          .projection = {.out = o.projection}};
+}
+
+inline lotar::PretrainingOptions pretraining_options(const Options& o) {
+  return {.network = network_options(o),
+          .optimizer = {.name = o.optimizer, .weight_decay = o.weight_decay},
+          .schedule = {.learning_rate = o.lr, .warmup_epochs = o.warmup_epochs, .epochs = o.epochs},
+          .batch_size = o.batch_size,
+          .temperature = o.temperature,
+          .seed = o.seed};
+}
+
+/// The views of --augmentation, with --crop-scale.
+inline auto augmentation(const Options& o, std::size_t size, const lotar::Normalize& normalize) {
+  auto views =
+      o.augmentation == "bcl" ? lotar::bcl_augmentation(size, normalize) : lotar::thesis_augmentation(size, normalize);
+  auto& [crop, after_crop] = views;
+  auto& [flip, after_flip] = after_crop;
+  auto& [jitter, after_jitter] = after_flip;
+  if (o.crop_scale > 0) crop.scale_low = o.crop_scale;
+  if (o.augmentation == "crop_flip") jitter.probability = after_jitter.first.probability = 0;
+  return views;
+}
+
+/// Seconds of wall time.
+class Stopwatch {
+ public:
+  /// The time since the start or the last restart.
+  double restart() {
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    start_ = now;
+    return seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <istream>
+#include <iterator>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include <lotar/core/error.hpp>
+#include <lotar/io/json.hpp>
+
+/// Refuses negative numbers for an option that has none, which CLI11 would wrap to large ones.
+inline CLI::Validator not_negative() {
+  const auto check = [](const std::string& text) {
+    return text.starts_with('-') ? "wanted a number of at least 0, got " + text : std::string();
+  };
+  return CLI::Validator(check, "", "not_negative");
+}
+
+/// Reads an app's options from a flat JSON object, whose keys are the long names of options without dashes. Objects
+/// inside it, such as the versions that a run records, are no options and are skipped.
+class JsonConfig : public CLI::Config {
+ public:
+  explicit JsonConfig(const CLI::App& app) : app_(app) {}
+
+  std::string to_config(const CLI::App*, bool, bool, std::string) const override { return "{}"; }
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    const auto path = app_.get_option("--config")->as<std::string>();
+    const lotar::Json json = lotar::parse_json(std::string(std::istreambuf_iterator<char>(input), {}), path);
+    if (!json.is_object()) throw lotar::IoError(path, "wanted a JSON object of options");
+    std::vector<CLI::ConfigItem> options;
+    for (const auto& [name, value] : json.items()) {
+      if (value.is_object()) continue;
+      if (app_.get_option_no_throw("--" + name) == nullptr) throw lotar::IoError(path, "no option \"" + name + "\"");
+      CLI::ConfigItem item;
+      item.name = name;
+      for (const lotar::Json& one : value.is_array() ? value : lotar::Json::array({value}))
+        item.inputs.push_back(one.is_string() ? one.get<std::string>() : one.dump());
+      options.push_back(std::move(item));
+    }
+    return options;
+  }
+
+ private:
+  const CLI::App& app_;
+};
+
+/// The whole of a program: parses the command line and the file of --config into the app's options, then runs body().
+///
+/// @return 0, or with one line on stderr 2, or 3 for a training that went non-finite.
+template <class F>
+int run_program(CLI::App& app, int argc, char** argv, F body) {
+  const auto fail = [&](std::string message, int code) {
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), message.c_str());
+    return code;
+  };
+  app.config_formatter(std::make_shared<JsonConfig>(app));
+  app.set_config("--config", "", "Read options from a JSON file; those on the command line go first");
+  try {
+    app.parse(argc, argv);
+    body();
+    return 0;
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
+  } catch (const lotar::NonFiniteError& error) {
+    return fail(error.what(), 3);
+  } catch (const std::bad_alloc&) {
+    return fail("not enough memory", 2);
+  } catch (const std::exception& error) {
+    return fail(error.what(), 2);
+  }
+}

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lotar/core/view.hpp>
+#include <lotar/data/groups.hpp>
+#include <lotar/data/load.hpp>
+#include <lotar/data/long_tail.hpp>
+#include <lotar/data/split_file.hpp>
+#include <lotar/io/json.hpp>
+
+#include "pretrain_options.hpp"
+
+/// The long-tailed training set of a run.
+struct TrainingData {
+  lotar::Dataset images;             ///< the subset
+  std::vector<std::size_t> counts;   ///< of each class in it
+  std::vector<lotar::Group> groups;  ///< of each class
+
+  std::span<const std::uint8_t> pixels() const { return {images.images.data(), images.images.size()}; }
+  lotar::Extents<4> shape() const {
+    const auto& s = images.images.shape();
+    return {{s[0], s[1], s[2], s[3]}};
+  }
+};
+
+/// The split of the options: that of --split, or one made from --profile, --ratio and --split-seed.
+inline lotar::Split choose_split(const Options& o, const lotar::Dataset& dataset) {
+  if (!o.split.empty()) return lotar::load_split(o.split, dataset);
+  const lotar::LongTailOptions long_tail{
+      .profile = lotar::parse_profile(o.profile), .ratio = o.ratio, .seed = o.split_seed};
+  return lotar::make_split(dataset, lotar::long_tail_indices(dataset.labels, dataset.classes.size(), long_tail),
+                           lotar::long_tail_text(long_tail));
+}
+
+inline TrainingData load_training_data(const Options& o) {
+  const lotar::Dataset dataset = lotar::load_dataset(o.dataset, o.data, lotar::Part::train);
+  const lotar::Split split = choose_split(o, dataset);
+  return {lotar::subset(dataset, split.indices), split.counts, lotar::group_classes(split.counts)};
+}
+
+/// The means of values of the training images: {"many": ..., "medium": ..., "few": ..., "all": ...}.
+inline lotar::Json group_means(std::span<const float> values, const TrainingData& data) {
+  double sum[4] = {};
+  std::size_t count[4] = {};
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto group = static_cast<std::size_t>(data.groups[static_cast<std::size_t>(data.images.labels[i])]);
+    for (const std::size_t g : {group, std::size_t{3}}) sum[g] += static_cast<double>(values[i]), ++count[g];
+  }
+  const auto mean = [&](std::size_t g) { return sum[g] / static_cast<double>(count[g]); };
+  return {{"many", mean(0)}, {"medium", mean(1)}, {"few", mean(2)}, {"all", mean(3)}};
+}

@@ -1,0 +1,184 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <lotar/backend/cpu/block.hpp>
+#include <lotar/backend/cpu/convolution.hpp>
+#include <lotar/backend/cpu/gemm.hpp>
+#include <lotar/backend/cpu/threads.hpp>
+#include <lotar/core/backend.hpp>
+#include <lotar/core/pool.hpp>
+
+namespace lotar {
+
+/// The tag of views that lie in the host's memory.
+struct CpuMemory {};
+
+struct CpuOptions {
+  int threads = 0;                  ///< 0: one a core
+  bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
+};
+
+/// The backend of the host's cores: loops over oneTBB, products and convolutions in registers.
+///
+/// Calls return when their work is done. Results are the same bits for any number of threads. Not to be used by two
+/// threads at once; fork() for that.
+class Cpu {
+ public:
+  using Memory = CpuMemory;
+  using Block = CpuBlock;
+  static constexpr const char* name = "cpu";
+
+  struct Resource {
+    void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{256}); }
+    void deallocate(void* p) const { ::operator delete (p, std::align_val_t{256}); }
+  };
+
+  /// @throws ConfigError if the number of threads is negative.
+  explicit Cpu(const CpuOptions& options = {}) : shared_(std::make_shared<Shared>(options)) {}
+
+  int threads() const { return shared_->threads.count(); }
+  Pool<Resource>& pool() { return shared_->pool; }
+
+  template <class T>
+  std::shared_ptr<T[]> allocate(std::size_t n) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    const std::size_t bytes = n * sizeof(T);
+    void* memory = shared_->pool.allocate(bytes);
+    if (shared_->poison) std::memset(memory, 0xFF, bytes);
+    return std::shared_ptr<T[]>(static_cast<T*>(memory),
+                                [shared = shared_, bytes](T* p) { shared->pool.deallocate(p, bytes); });
+  }
+
+  /// Copies all elements of one view to another of as many.
+  /// @throws ShapeError if the numbers differ.
+  template <class T, std::size_t N>
+  void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
+    check_shape("copy", "to", from.extents, to.extents);
+    if (from.size() > 0) std::memmove(to.data, from.data, from.size() * sizeof(T));
+  }
+
+  template <class T, std::size_t N>
+  void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
+    for_each(to.size(), [data = to.data, value](std::size_t i) { data[i] = value; });
+  }
+
+  /// @throws ShapeError if the number of values differs from that of the view's elements.
+  template <class T>
+  void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
+    check_shape("upload", "to", Extents<1>{{host.size()}}, to.extents);
+    if (!host.empty()) std::memcpy(to.data, host.data(), host.size_bytes());
+  }
+  template <class T>
+  void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
+    check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
+    if (!host.empty()) std::memcpy(host.data(), from.data, host.size_bytes());
+  }
+  void sync() {}
+
+  template <class F>
+  void for_each(std::size_t n, const F& f) {
+    constexpr std::size_t chunk = 8192;
+    shared_->threads.parallel((n + chunk - 1) / chunk, 1, [&](std::size_t i) {
+      const F body = f;
+      const std::size_t last = min(n, (i + 1) * chunk);
+      detail::independent(i * chunk, last, body);
+    });
+  }
+
+  template <class F>
+  void for_each(std::size_t rows, std::size_t cols, const F& f) {
+    if (cols == 0) return;
+    constexpr std::size_t chunk = 8192;  // elements
+    shared_->threads.parallel(rows, max<std::size_t>(1, chunk / cols), [&](std::size_t r) {
+      const F body = f;
+      detail::independent(0, cols, [&](std::size_t c) { body(r, c); });
+    });
+  }
+
+  template <class F>
+  void for_each_block(std::size_t n, Work work, const F& f) {
+    constexpr std::size_t chunk = 4096;  // inner items a thread takes at a time
+    shared_->threads.parallel(n, max<std::size_t>(1, chunk / max<std::size_t>(1, work.items)), [&](std::size_t i) {
+      std::byte* scratch = detail::thread_scratch(work.scratch_bytes);
+      if (shared_->poison && work.scratch_bytes > 0) std::memset(scratch, 0xFF, work.scratch_bytes);
+      CpuBlock block(scratch);
+      const F body = f;
+      body(block, i);
+    });
+  }
+
+  /// c = alpha op_a(a) op_b(b) + beta c, batch by batch; beta = 0 does not read c, which overlaps neither operand.
+  /// @tparam A, B, C  Matrix, View or Tensor, of T, T and T or Accum<T>
+  /// @throws ShapeError if the shapes do not fit.
+  template <class A, class B, class C>
+  void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
+    using T = std::remove_const_t<typename A::Element>;
+    using Out = typename C::Element;
+    const Matrix<const T, Memory> ma(a), mb(b);
+    const Matrix<Out, Memory> mc(c);
+    check_gemm(op_a, op_b, ma, mb, mc);
+    const detail::Gemm<T, Out, Memory> product(op_a, op_b, alpha, ma, mb, beta, mc);
+    shared_->threads.parallel(product.blocks(), 1, product);
+  }
+
+  /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
+  /// @throws ShapeError if the shapes do not fit.
+  /// @cost 2 N P Q K R S C flops; scratch: the filter, and a padded image a thread.
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y) {
+    detail::conv2d_forward<T>(*this, shared_->threads, x, filter, conv, y);
+  }
+
+  /// dx = the gradient of the convolution's input + beta dx.
+  template <class T>
+  void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
+                            const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
+                            const View<T, 4, Memory>& dx) {
+    detail::conv2d_backward_data<T>(*this, shared_->threads, dy, filter, conv, beta, dx);
+  }
+
+  /// dfilter = the gradient of the filter + beta dfilter.
+  template <class T>
+  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
+                              const View<T, 4, Memory>& dfilter) {
+    detail::conv2d_backward_filter<T>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+  }
+
+  /// A context over the same threads and pool; on the CPU everything is done when the call returns.
+  Cpu fork() const { return *this; }
+  void wait(const Cpu&) {}
+
+  /// The step itself: there is nothing to record.
+  template <class F>
+  F record(F step) {
+    return step;
+  }
+
+ private:
+  struct Shared {
+    explicit Shared(const CpuOptions& options)
+        : threads(checked(options.threads)), poison(options.poison_allocations) {}
+    static int checked(int threads) {
+      if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
+      return threads;
+    }
+    Pool<Resource> pool;
+    detail::Threads threads;
+    bool poison;
+  };
+
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace lotar

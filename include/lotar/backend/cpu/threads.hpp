@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <optional>
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+namespace lotar::detail {
+
+/// A call whose type is erased, so that the scheduler's templates are compiled once and not for every kernel.
+struct Task {
+  const void* body;
+  void (*call)(const void* body, std::size_t first, std::size_t last);
+};
+
+/// Threads that run loops. What a loop computes must not depend on which thread runs which part of it.
+class Threads {
+ public:
+  /// @param count  threads; 0: one a core
+  explicit Threads(int count) : count_(count > 0 ? count : tbb::info::default_concurrency()), arena_(count_) {
+    if (count_ > tbb::info::default_concurrency())
+      more_.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count_));
+  }
+
+  int count() const { return count_; }
+
+  /// body(i) for every i < n, `grain` neighbours at a time on one thread.
+  template <class F>
+  void parallel(std::size_t n, std::size_t grain, const F& body) {
+    const Task task{&body, [](const void* f, std::size_t first, std::size_t last) {
+                      for (std::size_t i = first; i < last; ++i) (*static_cast<const F*>(f))(i);
+                    }};
+    run(n, grain, task);
+  }
+
+ private:
+  void run(std::size_t n, std::size_t grain, const Task& task) {
+    if (n <= grain || count_ == 1) {
+      task.call(task.body, 0, n);
+      return;
+    }
+    arena_.execute([&] {
+      tbb::parallel_for(tbb::blocked_range<std::size_t>(0, n, grain),
+                        [&](const tbb::blocked_range<std::size_t>& r) { task.call(task.body, r.begin(), r.end()); });
+    });
+  }
+
+  int count_;
+  std::optional<tbb::global_control> more_;
+  tbb::task_arena arena_;
+};
+
+/// f(i) for first <= i < last, which are independent: the compiler may run several at once.
+template <class F>
+[[gnu::always_inline]] inline void independent(std::size_t first, std::size_t last, const F& f) {
+#if !defined(__clang__)
+#pragma GCC ivdep
+#endif
+  for (std::size_t i = first; i < last; ++i) f(i);
+}
+
+/// At least `bytes` of memory of this thread, aligned to 64 bytes, until its next call: what a loop body works in.
+inline std::byte* thread_scratch(std::size_t bytes) {
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  thread_local std::unique_ptr<std::byte[], Free> memory;
+  thread_local std::size_t size = 0;
+  if (bytes > size) {
+    size = (bytes + 4095) / 4096 * 4096;
+    memory.reset(static_cast<std::byte*>(std::aligned_alloc(64, size)));
+    if (!memory) {
+      size = 0;
+      throw std::bad_alloc();
+    }
+  }
+  return memory.get();
+}
+
+}  // namespace lotar::detail

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include <lotar/core/config.hpp>
+
+namespace lotar::detail {
+
+#if defined(__AVX512F__)
+inline constexpr std::size_t simd_bytes = 64;
+inline constexpr int tile_rows = 12;
+#elif defined(__AVX__)
+inline constexpr std::size_t simd_bytes = 32;
+inline constexpr int tile_rows = 6;
+#else
+inline constexpr std::size_t simd_bytes = 16;
+inline constexpr int tile_rows = 6;
+#endif
+
+/// As many T as one vector register holds.
+template <class T>
+struct Simd {
+  typedef T type __attribute__((vector_size(simd_bytes)));
+  static constexpr int width = simd_bytes / sizeof(T);
+};
+
+/// Columns of the widest tile: two registers.
+template <class T>
+inline constexpr std::size_t tile_cols = 2 * Simd<T>::width;
+
+/// f(0), ..., f(N - 1) with constant arguments, so that arrays they index live in registers at any level of
+/// optimisation.
+template <int N, class F>
+[[gnu::always_inline]] inline void unrolled(const F& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>{}), ...);
+  }
+  (std::make_integer_sequence<int, N>{});
+}
+
+/// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
+///
+/// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
+template <class T, int Vectors>
+class Tile {
+ public:
+  using Vector = typename Simd<T>::type;
+  static constexpr int width = Simd<T>::width;
+
+  /// Adds the product over `depth` steps of a(row, k) and row k of b, whose rows lie b_stride elements apart.
+  template <class A>
+  [[gnu::always_inline]] inline void multiply(std::size_t depth, const A& a, const T* b, std::size_t b_stride) {
+    Vector sum[tile_rows][Vectors];
+    std::memcpy(sum, sum_, sizeof(sum));
+    for (std::size_t k = 0; k < depth; ++k) {
+      Vector row[Vectors];
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+        std::memcpy(&row[v], b + k * b_stride + v * width, sizeof(Vector));
+      });
+      unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+        const T factor = a(static_cast<int>(m), k);
+        unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { sum[m][v] += factor * row[v]; });
+      });
+    }
+    std::memcpy(sum_, sum, sizeof(sum));
+  }
+
+  /// The first `cols` columns of row m become write(out[c], sum): out = alpha sum + beta out.
+  /// beta = 0 does not read what was there.
+  template <class Out>
+  [[gnu::always_inline]] inline void store_row(int m, std::size_t cols, T alpha, T beta, Out* out) const {
+    T values[Vectors * width];
+    std::memcpy(values, sum_[m], sizeof(values));
+    if (beta == T(0))
+      for (std::size_t c = 0; c < cols; ++c) out[c] = static_cast<Out>(alpha * values[c]);
+    else
+      for (std::size_t c = 0; c < cols; ++c)
+        out[c] = static_cast<Out>(alpha * values[c] + beta * static_cast<T>(out[c]));
+  }
+
+ private:
+  Vector sum_[tile_rows][Vectors] = {};
+};
+
+/// Calls f with a Tile of the fewest registers that hold `cols` columns.
+template <class T, class F>
+[[gnu::always_inline]] inline void with_tile(std::size_t cols, const F& f) {
+  if (cols > static_cast<std::size_t>(Simd<T>::width)) {
+    Tile<T, 2> tile;
+    f(tile);
+  } else {
+    Tile<T, 1> tile;
+    f(tile);
+  }
+}
+
+}  // namespace lotar::detail

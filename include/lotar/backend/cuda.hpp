@@ -1,0 +1,216 @@
+#pragma once
+
+#if !defined(__CUDACC__)
+#error "lotar: backend/cuda.hpp is for nvcc: compile this source as CUDA (a .cu file) and link lotar::cuda"
+#else
+
+#include <cuda_runtime_api.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <lotar/backend/cuda/block.hpp>
+#include <lotar/backend/cuda/convolution.hpp>
+#include <lotar/backend/cuda/device.hpp>
+#include <lotar/backend/cuda/error.hpp>
+#include <lotar/backend/cuda/gemm.hpp>
+#include <lotar/backend/cuda/launch.hpp>
+#include <lotar/backend/cuda/recording.hpp>
+#include <lotar/backend/cuda/stream.hpp>
+#include <lotar/core/backend.hpp>
+#include <lotar/core/pool.hpp>
+
+namespace lotar {
+
+/// The tag of views that lie in a CUDA device's memory.
+struct CudaMemory {};
+
+namespace detail {
+
+template <class T>
+struct Fill {
+  T* data;
+  T value;
+  LOTAR_FN void operator()(std::size_t i) const { data[i] = value; }
+};
+
+}  // namespace detail
+
+/// The backend of one CUDA device: kernels on a stream, products by cuBLAS, convolutions by cuDNN.
+///
+/// Calls return before their work is done; it runs in the order of the calls. What fails on the device shows up in a
+/// later call, at the latest in sync(). Results are the same bits in every run on the same kind of device, with the
+/// same libraries. Copies are the same stream. Not to be used by two threads at once; fork() for that.
+///
+/// Memory freed on the host may be handed out by the stream that allocated it, whose later work then overwrites it: let
+/// that stream wait() for others that still read it.
+class Cuda {
+ public:
+  using Memory = CudaMemory;
+  using Block = CudaBlock;
+  using Resource = detail::CudaResource;
+  static constexpr const char* name = "cuda";
+
+  /// @throws CudaError if there is no device or the driver is too old, ConfigError if there is none of this number.
+  explicit Cuda(const CudaOptions& options = {})
+      : Cuda(std::make_shared<detail::CudaStream>(std::make_shared<detail::CudaDevice>(options))) {}
+
+  Pool<Resource>& pool() { return stream_->device().pool; }
+  /// For work of one's own between that of the backend.
+  cudaStream_t stream() const { return stream_->get(); }
+
+  template <class T>
+  std::shared_ptr<T[]> allocate(std::size_t n) {
+    return stream_->allocate<T>(n);
+  }
+
+  /// Copies all elements of one view to another of as many, which does not overlap it.
+  /// @throws ShapeError if the numbers differ.
+  template <class T, std::size_t N>
+  void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
+    check_shape("copy", "to", from.extents, to.extents);
+    if (from.size() == 0) return;
+    stream_->activate();
+    detail::check(cudaMemcpyAsync(to.data, from.data, from.size() * sizeof(T), cudaMemcpyDeviceToDevice, stream()),
+                  "copy");
+  }
+
+  template <class T, std::size_t N>
+  void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
+    for_each(to.size(), detail::Fill<T>{to.data, value});
+  }
+
+  /// @throws ShapeError if the number of values differs from that of the view's elements, CudaError while recording.
+  template <class T>
+  void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
+    check_shape("upload", "to", Extents<1>{{host.size()}}, to.extents);
+    refuse_recording("upload");
+    if (host.empty()) return;
+    stream_->activate();
+    stream_->upload(host.data(), to.data, host.size_bytes());
+  }
+  template <class T>
+  void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
+    check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
+    refuse_recording("download");
+    stream_->activate();
+    if (!host.empty())
+      detail::check(cudaMemcpyAsync(host.data(), from.data, host.size_bytes(), cudaMemcpyDeviceToHost, stream()),
+                    "download");
+    sync();
+  }
+  /// @throws CudaError with what the work so far met.
+  void sync() {
+    refuse_recording("sync");
+    stream_->activate();
+    detail::check(cudaStreamSynchronize(stream()), "sync");
+  }
+
+  template <class F>
+  void for_each(std::size_t n, const F& f) {
+    stream_->activate();
+    detail::launch_loop(stream(), n, f);
+  }
+
+  template <class F>
+  void for_each(std::size_t rows, std::size_t cols, const F& f) {
+    stream_->activate();
+    detail::launch_loop(stream(), rows, cols, f);
+  }
+
+  /// @throws CudaError if a thread block cannot have as much scratch.
+  template <class F>
+  void for_each_block(std::size_t n, Work work, const F& f) {
+    stream_->activate();
+    const detail::CudaDevice& device = stream_->device();
+    detail::launch_blocks(stream(), device.most_shared(), device.options().poison_allocations, n, work, f);
+  }
+
+  /// c = alpha op_a(a) op_b(b) + beta c, batch by batch; beta = 0 does not read c, which overlaps neither operand.
+  /// @tparam A, B, C  Matrix, View or Tensor, of T, T and T or Accum<T>
+  /// @throws ShapeError if the shapes do not fit.
+  template <class A, class B, class C>
+  void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
+    using T = std::remove_const_t<typename A::Element>;
+    using Out = typename C::Element;
+    const Matrix<const T, Memory> ma(a), mb(b);
+    const Matrix<Out, Memory> mc(c);
+    check_gemm(op_a, op_b, ma, mb, mc);
+    if (mc.batches * mc.rows * mc.cols == 0) return;
+    if ((op_a == Op::none ? ma.cols : ma.rows) == 0)
+      return for_each(mc.batches * mc.rows, mc.cols, detail::ScaleMatrix<Out, Memory>{mc, beta});
+    stream_->activate();
+    detail::blas_gemm(stream_->blas(), op_a, op_b, alpha, ma, mb, beta, mc);
+  }
+
+  /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
+  /// @throws ShapeError if the shapes do not fit.
+  /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB. The first call of a shape looks for
+  /// a plan.
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y) {
+    stream_->activate();
+    detail::conv2d_forward<T, Memory>(*stream_, x, filter, conv, y);
+  }
+
+  /// dx = the gradient of the convolution's input + beta dx.
+  template <class T>
+  void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
+                            const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
+                            const View<T, 4, Memory>& dx) {
+    stream_->activate();
+    detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, beta, dx);
+  }
+
+  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  template <class X>
+  void conv2d_backward_filter(const View<X, 4, Memory>& x,
+                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+                              Conv2d conv, double beta,
+                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
+    stream_->activate();
+    detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
+  }
+
+  /// A context over another stream of the same device and pool.
+  /// @throws CudaError while recording.
+  Cuda fork() const {
+    refuse_recording("fork");
+    return Cuda(std::make_shared<detail::CudaStream>(stream_->device().shared_from_this()));
+  }
+  /// Later work here follows the other's work so far.
+  /// @throws CudaError while either records.
+  void wait(const Cuda& other) {
+    refuse_recording("wait");
+    other.refuse_recording("wait");
+    if (stream_ == other.stream_) return;
+    stream_->activate();
+    stream_->wait(*other.stream_);
+  }
+
+  /// A step to call again and again: from the third call on, the launch of a CUDA graph. Steps use this context alone,
+  /// and neither upload, download, sync, fork nor wait.
+  template <class F>
+  CudaRecording<F> record(F step) {
+    return CudaRecording<F>(stream_, std::move(step));
+  }
+
+ private:
+  explicit Cuda(std::shared_ptr<detail::CudaStream> stream) : stream_(std::move(stream)) {}
+
+  void refuse_recording(const char* call) const {
+    if (stream_->recording()) throw CudaError(std::string(call) + ": not in a step that is being recorded");
+  }
+
+  std::shared_ptr<detail::CudaStream> stream_;
+};
+
+}  // namespace lotar
+
+#endif

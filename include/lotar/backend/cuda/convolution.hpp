@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cudnn_graph.h>
+
+#include <cstddef>
+#include <type_traits>
+
+#include <lotar/backend/cuda/direct_convolution.hpp>
+#include <lotar/backend/cuda/launch.hpp>
+#include <lotar/backend/cuda/plans.hpp>
+#include <lotar/backend/cuda/stream.hpp>
+#include <lotar/core/backend.hpp>
+#include <lotar/core/bf16.hpp>
+
+namespace lotar::detail {
+
+template <class T>
+inline constexpr cudnnDataType_t dnn_type = [] {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16>);
+  return std::is_same_v<T, double>  ? CUDNN_DATA_DOUBLE
+         : std::is_same_v<T, float> ? CUDNN_DATA_FLOAT
+                                    : CUDNN_DATA_BFLOAT16;
+}();
+
+/// to = from + beta to.
+template <class T, class Result>
+struct AddConverted {
+  const T* from;
+  double beta;
+  Result* to;
+  LOTAR_FN void operator()(std::size_t i) const { add_scaled(static_cast<Accum<Result>>(from[i]), beta, to[i]); }
+};
+
+/// Runs a convolution by cuDNN. @return false if it has no plan for it.
+inline bool run_plan(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays) {
+  const ConvolutionPlan* const plan = stream.plans().find(problem, arrays);
+  if (plan == nullptr) return false;
+  const auto workspace = stream.allocate<std::byte>(plan->workspace_bytes());
+  plan->run(stream.plans().handle(), arrays, workspace.get());
+  return true;
+}
+
+/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that or write its type,
+/// through a scratch of T; where it cannot do that, by `direct` over [rows, cols].
+template <class T, class Result, class F>
+void convolve(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
+              std::size_t rows, std::size_t cols, const F& direct) {
+  if (run_plan(stream, problem, arrays)) return;
+  if (problem.beta != 0 || !std::is_same_v<T, Result>) {
+    const std::size_t n = rows * cols;
+    const auto scratch = stream.allocate<T>(n);
+    const double beta = problem.beta;
+    problem.beta = 0;
+    problem.result_type = dnn_type<T>;
+    (problem.is_result(0) ? arrays.x : problem.is_result(1) ? arrays.filter : arrays.y) = scratch.get();
+    if (run_plan(stream, problem, arrays)) {
+      launch_loop(stream.get(), n, AddConverted<T, Result>{scratch.get(), beta, result});
+      return;
+    }
+  }
+  launch_loop(stream.get(), rows, cols, direct);
+}
+
+/// What cuDNN is told of an array: it writes only to results.
+template <class T, class Memory>
+void* dnn_data(const View<T, 4, Memory>& v) {
+  return const_cast<void*>(static_cast<const void*>(v.data));
+}
+
+template <class T, class Memory>
+void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
+                    Conv2d conv, const View<T, 4, Memory>& y) {
+  check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
+  if (y.size() == 0) return;
+  const DirectForward<T, Memory> direct{x, filter, conv, y};
+  const std::size_t pixels = y.size() / y.extent(3);
+  if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
+  convolve<T>(stream,
+              {ConvolutionKind::forward, dnn_type<T>, dnn_type<T>, x.extents, filter.extents, y.extents, conv, 0},
+              {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels, y.extent(3), direct);
+}
+
+template <class T, class Memory>
+void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy,
+                          const View<const T, 4, Memory>& filter, Conv2d conv, double beta,
+                          const View<T, 4, Memory>& dx) {
+  check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
+  if (dx.size() == 0) return;
+  convolve<T>(
+      stream,
+      {ConvolutionKind::backward_data, dnn_type<T>, dnn_type<T>, dx.extents, filter.extents, dy.extents, conv, beta},
+      {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
+      DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
+}
+
+template <class T, class Memory>
+void conv2d_backward_filter(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& dy,
+                            Conv2d conv, double beta, const View<Accum<T>, 4, Memory>& dfilter) {
+  check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
+  const DirectBackwardFilter<T, Memory> direct{x, dy, conv, beta, dfilter};
+  const std::size_t positions = dfilter.size() / dfilter.extent(3);
+  if (x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
+  convolve<T>(stream,
+              {ConvolutionKind::backward_filter, dnn_type<T>, dnn_type<Accum<T>>, x.extents, dfilter.extents,
+               dy.extents, conv, beta},
+              {dnn_data(x), dnn_data(dfilter), dnn_data(dy)}, dfilter.data, positions, dfilter.extent(3), direct);
+}
+
+}  // namespace lotar::detail

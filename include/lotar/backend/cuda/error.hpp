@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+#include <cudnn_graph.h>
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <typeinfo>
+
+#include <lotar/core/error.hpp>
+
+namespace lotar {
+
+/// A call of CUDA, cuBLAS or cuDNN that failed; the message names the call, the error and its meaning.
+class CudaError : public Error {
+ public:
+  using Error::Error;
+};
+
+namespace detail {
+
+/// "call: cudaErrorX: what that means". Forgets the error, so that a later call is not blamed for it.
+inline std::string describe(const std::string& call, cudaError_t status) {
+  cudaGetLastError();
+  return call + ": " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status);
+}
+
+inline void check(cudaError_t status, const char* call) {
+  if (status != cudaSuccess) throw CudaError(describe(call, status));
+}
+inline void check(cublasStatus_t status, const char* call) {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    throw CudaError(std::string(call) + ": " + cublasGetStatusName(status) + ": " + cublasGetStatusString(status));
+}
+inline void check(cudnnStatus_t status, const char* call) {
+  if (status == CUDNN_STATUS_SUCCESS) return;
+  char text[512] = "";
+  cudnnGetLastErrorString(text, sizeof(text));
+  throw CudaError(std::string(call) + ": " + cudnnGetErrorString(status) + ": " + text);
+}
+
+/// The name of T as in the source.
+template <class T>
+std::string type_name() {
+  int status = 0;
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(typeid(T).name(), nullptr, nullptr, &status),
+                                                    std::free);
+  return status == 0 ? name.get() : typeid(T).name();
+}
+
+}  // namespace detail
+}  // namespace lotar

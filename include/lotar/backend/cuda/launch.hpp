@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include <lotar/backend/cuda/block.hpp>
+#include <lotar/backend/cuda/error.hpp>
+#include <lotar/core/backend.hpp>
+#include <lotar/core/math.hpp>
+
+/// Loops as kernels. The number of threads depends on the problem alone.
+namespace lotar::detail {
+
+inline constexpr unsigned loop_threads = 256;
+inline constexpr std::size_t most_blocks = 65535;  // of a grid, in either direction; threads loop over what is left
+
+template <class F>
+__global__ void __launch_bounds__(loop_threads) loop_kernel(std::size_t n, const __grid_constant__ F f) {
+  const std::size_t step = std::size_t{gridDim.x} * blockDim.x;
+  for (std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) f(i);
+}
+
+template <class F>
+__global__ void __launch_bounds__(loop_threads)
+    loop2_kernel(std::size_t rows, std::size_t cols, const __grid_constant__ F f) {
+  const std::size_t row_step = std::size_t{gridDim.x} * blockDim.y, col_step = std::size_t{gridDim.y} * blockDim.x;
+  for (std::size_t r = std::size_t{blockIdx.x} * blockDim.y + threadIdx.y; r < rows; r += row_step)
+    for (std::size_t c = std::size_t{blockIdx.y} * blockDim.x + threadIdx.x; c < cols; c += col_step) f(r, c);
+}
+
+/// @param poison  bytes of scratch to fill with NaN before each work item: none but in tests
+template <class F>
+__global__ void __launch_bounds__(CudaBlock::most_threads)
+    block_kernel(std::size_t n, std::size_t poison, const __grid_constant__ F f) {
+  extern __shared__ __align__(64) std::byte shared[];
+  for (std::size_t i = blockIdx.x; i < n; i += gridDim.x) {
+    if (poison > 0) {
+      for (std::size_t at = threadIdx.x; at < poison; at += blockDim.x)
+        shared[blockDim.x * CudaBlock::partial_bytes + at] = std::byte{0xFF};
+      __syncthreads();
+    }
+    CudaBlock block(shared);
+    f(block, i);
+    __syncthreads();  // before the next item takes the scratch
+  }
+}
+
+inline unsigned blocks(std::size_t items, std::size_t threads) {
+  return static_cast<unsigned>(min((items + threads - 1) / threads, most_blocks));
+}
+
+/// Launches a kernel over f.
+/// @throws CudaError that names the call and the type of f.
+template <class F, class... Parameters, class... Arguments>
+void launch(const char* call, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 threads,
+            std::size_t shared_bytes, const F& f, Arguments... arguments) {
+  static_assert(std::is_trivially_copyable_v<F>, "a kernel's function object is copied to the device byte by byte");
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = threads;
+  config.dynamicSmemBytes = shared_bytes;
+  config.stream = stream;
+  const cudaError_t status = cudaLaunchKernelEx(&config, kernel, arguments..., f);
+  if (status != cudaSuccess) throw CudaError(describe(call + (" of " + type_name<F>()), status));
+}
+
+template <class F>
+void launch_loop(cudaStream_t stream, std::size_t n, const F& f) {
+  if (n == 0) return;
+  launch("for_each", stream, loop_kernel<F>, dim3(blocks(n, loop_threads)), dim3(loop_threads), 0, f, n);
+}
+
+template <class F>
+void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const F& f) {
+  if (rows == 0 || cols == 0) return;
+  unsigned width = 1;
+  while (width < cols && width < loop_threads) width *= 2;
+  const dim3 threads(width, loop_threads / width);
+  launch("for_each", stream, loop2_kernel<F>, dim3(blocks(rows, threads.y), blocks(cols, threads.x)), threads, 0, f,
+         rows, cols);
+}
+
+/// @param most_shared  bytes of shared memory that a thread block can have on this device
+template <class F>
+void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, std::size_t n, Work work, const F& f) {
+  if (n == 0) return;
+  unsigned threads = CudaBlock::least_threads;
+  while (threads < CudaBlock::most_threads && threads * 2 < work.items) threads *= 2;
+  const std::size_t reserved = std::size_t{threads} * CudaBlock::partial_bytes;
+  if (work.scratch_bytes > most_shared - reserved)
+    throw CudaError("for_each_block of " + type_name<F>() + ": wants " + std::to_string(work.scratch_bytes) +
+                    " bytes of scratch a work item, the device has " + std::to_string(most_shared - reserved));
+  const std::size_t shared_bytes = reserved + work.scratch_bytes;
+  constexpr std::size_t always_allowed = 48 * 1024;
+  if (shared_bytes > always_allowed)
+    check(cudaFuncSetAttribute(block_kernel<F>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(shared_bytes)),
+          "cudaFuncSetAttribute");
+  launch("for_each_block", stream, block_kernel<F>, dim3(blocks(n, 1)), dim3(threads), shared_bytes, f, n,
+         poison ? work.scratch_bytes : std::size_t{0});
+}
+
+}  // namespace lotar::detail

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace lotar {
+
+/// Memory that is taken from a resource once and handed out again and again; thread-safe.
+///
+/// A freed block is reused only by the lane (stream) that freed it, whose later work runs after all that still uses the
+/// block: so freeing never waits.
+///
+/// @tparam Resource  has `void* allocate(std::size_t bytes)`, which throws if it cannot, and `void deallocate(void*)`.
+template <class Resource>
+class Pool {
+ public:
+  static constexpr std::size_t alignment = 256;
+
+  explicit Pool(Resource resource = Resource()) : resource_(std::move(resource)) {}
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+  ~Pool() {
+    for (auto& [key, blocks] : free_)
+      for (void* block : blocks) resource_.deallocate(block);
+  }
+
+  /// A block of at least `bytes`; free it on the same lane with the same number of bytes.
+  void* allocate(std::size_t bytes, std::size_t lane = 0) {
+    const std::size_t size = rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    auto& blocks = free_[{lane, size}];
+    void* block = nullptr;
+    if (blocks.empty()) {
+      block = resource_.allocate(size);
+      reserved_ += size;
+      ++allocations_;
+    } else {
+      block = blocks.back();
+      blocks.pop_back();
+    }
+    used_ += size;
+    if (used_ > peak_) peak_ = used_;
+    return block;
+  }
+
+  void deallocate(void* block, std::size_t bytes, std::size_t lane = 0) {
+    const std::size_t size = rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    free_[{lane, size}].push_back(block);
+    used_ -= size;
+  }
+
+  /// Bytes handed out now; the most since the last reset_peak(); held from the resource.
+  std::size_t used() const { return locked(used_); }
+  std::size_t peak() const { return locked(peak_); }
+  std::size_t reserved() const { return locked(reserved_); }
+  /// How often the resource was asked: constant once a program is in its steady state.
+  std::size_t allocations() const { return locked(allocations_); }
+  void reset_peak() {
+    const std::lock_guard lock(mutex_);
+    peak_ = used_;
+  }
+
+ private:
+  /// Up to a quarter more than asked for, so that nearly equal sizes share blocks.
+  static std::size_t rounded(std::size_t bytes) {
+    std::size_t step = alignment;
+    while (step * 8 <= bytes) step *= 2;
+    return (bytes + step - 1) / step * step + (bytes == 0 ? alignment : 0);
+  }
+  std::size_t locked(const std::size_t& value) const {
+    const std::lock_guard lock(mutex_);
+    return value;
+  }
+
+  Resource resource_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<std::size_t, std::size_t>, std::vector<void*>> free_;
+  std::size_t used_ = 0, peak_ = 0, reserved_ = 0, allocations_ = 0;
+};
+
+}  // namespace lotar

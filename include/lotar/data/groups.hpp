@@ -1,0 +1,49 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lotar/core/error.hpp>
+
+namespace lotar {
+
+/// Where a class stands in the long tail.
+enum class Group { many, medium, few };
+
+/// How the classes, from the most images to the fewest, are cut into three groups: with 10 and 100 classes
+///
+///   thesis  3, 4, 3 and 33, 34, 33: what is left over is Medium
+///   sdclr   4, 3, 3 and 34, 33, 33: what is left over is Many (as in SDCLR, BCL and GH)
+enum class GroupConvention { thesis, sdclr };
+
+/// The group of each class.
+///
+/// @param counts  images of each class, at least 3 classes; of equal ones the lower class id stands before the higher.
+/// @throws ConfigError for fewer than 3 classes.
+inline std::vector<Group> group_classes(std::span<const std::size_t> counts,
+                                        GroupConvention convention = GroupConvention::thesis) {
+  const std::size_t classes = counts.size(), third = classes / 3;
+  if (third == 0) throw ConfigError("group_classes: wanted at least 3 classes, got " + std::to_string(classes));
+  const std::size_t many = convention == GroupConvention::thesis ? third : classes - 2 * third;
+  std::vector<std::size_t> order(classes);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return counts[a] > counts[b]; });
+  std::vector<Group> groups(classes);
+  for (std::size_t place = 0; place < classes; ++place)
+    groups[order[place]] = place < many ? Group::many : place < classes - third ? Group::medium : Group::few;
+  return groups;
+}
+
+/// The convention of a name, thesis or sdclr.
+/// @throws ConfigError for another name.
+inline GroupConvention parse_group_convention(const std::string& name) {
+  if (name == "thesis") return GroupConvention::thesis;
+  if (name == "sdclr") return GroupConvention::sdclr;
+  throw ConfigError("groups \"" + name + "\": wanted thesis or sdclr");
+}
+
+}  // namespace lotar

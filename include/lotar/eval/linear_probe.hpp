@@ -1,0 +1,282 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <lotar/core/clock.hpp>
+#include <lotar/core/parameters.hpp>
+#include <lotar/core/random.hpp>
+#include <lotar/core/tensor.hpp>
+#include <lotar/loss/cross_entropy.hpp>
+#include <lotar/nn/batch_norm.hpp>
+#include <lotar/nn/init.hpp>
+#include <lotar/nn/linear.hpp>
+#include <lotar/ops/reduce.hpp>
+#include <lotar/optim/adam.hpp>
+
+namespace lotar {
+
+struct LinearProbeOptions {
+  double learning_rate = 3e-4;   ///< of Adam, constant, > 0
+  double weight_decay = 0;       ///< >= 0
+  std::size_t epochs = 90;       ///< >= 1
+  std::size_t batch_size = 512;  ///< >= 1; an epoch's last batch has what is left
+  bool standardize = false;      ///< train on (x - mean) / sqrt(variance + 1e-6) of each feature
+  std::uint64_t seed = 1;        ///< of the start and of each epoch's order
+};
+
+/// What a probe's training tells after each epoch.
+struct LinearProbeProgress {
+  std::size_t epoch, epochs;  ///< finished, and in all
+  double loss;                ///< mean over the epoch, in nats
+};
+
+namespace detail {
+
+/// Rows of a batch: features, standardised if there are means, and a 1 that the bias multiplies; and their labels.
+template <class A, class Memory>
+struct ProbeGather {
+  View<const A, 2, Memory> features;
+  View<const std::int32_t, 1, Memory> labels;
+  View<const A, 1, Memory> mean, scale;
+  View<const std::uint32_t, 1, Memory> order;
+  View<const Clock, 1, Memory> clock;
+  std::size_t batch_size;
+  View<A, 2, Memory> x;  // [rows, D + 1]
+  View<std::int32_t, 1, Memory> y;
+
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t r) const {
+    const std::size_t width = features.extent(1), sample = order(clock(0).batch * batch_size + r);
+    const A *from = features.data + sample * width, *m = mean.data, *s = scale.data;
+    A* to = x.data + r * (width + 1);
+    if (m == nullptr)
+      block.for_each(width, [=](std::size_t j) { to[j] = from[j]; });
+    else
+      block.for_each(width, [=](std::size_t j) { to[j] = (from[j] - m[j]) * s[j]; });
+    if (!block.leader()) return;
+    to[width] = A(1);
+    y(r) = labels(sample);
+  }
+};
+
+/// Ends a step: adds the batch's losses up and advances the clock.
+template <class A, class Memory>
+struct ProbeEndStep {
+  View<const A, 1, Memory> losses;
+  View<A, 1, Memory> total;
+  Clock* clock;
+
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t) const {
+    const A* loss = losses.data;
+    const A sum = block_sum(block, losses.extent(0), [loss](std::size_t i) { return loss[i]; });
+    if (!block.leader()) return;
+    total(0) += sum;
+    AdvanceClock{clock}(0);
+  }
+};
+
+/// Row c of [weight | bias], which saw standardised features, as it is for the features themselves.
+template <class A, class Memory>
+struct ProbeUnfold {
+  View<const A, 2, Memory> trained;  // [C, D + 1]
+  View<const A, 1, Memory> mean, scale;
+  View<A, 2, Memory> weight;
+  View<A, 1, Memory> bias;
+
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t c) const {
+    const std::size_t width = weight.extent(1);
+    const A *from = trained.data + c * (width + 1), *m = mean.data, *s = scale.data;
+    A* to = weight.data + c * width;
+    block.for_each(width, [=](std::size_t j) { to[j] = m == nullptr ? from[j] : from[j] * s[j]; });
+    const A shift = block_sum(block, m == nullptr ? 0 : width, [=](std::size_t j) { return to[j] * m[j]; });
+    if (block.leader()) bias(c) = from[width] - shift;
+  }
+};
+
+/// The column of a row's largest value, the lowest of equal ones; -1 if all are NaN.
+template <class A, class Memory>
+struct ProbeArgMax {
+  View<const A, 2, Memory> logits;
+  View<std::int32_t, 1, Memory> predictions;
+
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t r) const {
+    const std::size_t classes = logits.extent(1);
+    const A* x = logits.data + r * classes;
+    constexpr std::int32_t none = 0x7FFFFFFF;  // above every class
+    const A top = block_max(block, classes, [x](std::size_t c) { return x[c]; });
+    const std::int32_t first = block.reduce(
+        classes, none, [=](std::size_t c) { return x[c] == top ? static_cast<std::int32_t>(c) : none; },
+        [](std::int32_t a, std::int32_t b) { return min(a, b); });
+    if (block.leader()) predictions(r) = first == none ? -1 : first;
+  }
+};
+
+/// A permutation of 0..n-1 that is a function of seed and epoch.
+inline void shuffle_epoch(std::uint64_t seed, std::size_t epoch, std::vector<std::uint32_t>& order) {
+  constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the initial parameters'
+  Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation);
+  std::iota(order.begin(), order.end(), 0u);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[random.index(static_cast<std::uint32_t>(i))]);
+}
+
+/// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.
+template <class A, class B>
+void column_moments(B& b, In<A, 2, B> x, Out<A, 1, B> mean, Out<A, 1, B> scale) {
+  using M = typename B::Memory;
+  const std::size_t rows = x.extent(0), cols = x.extent(1), tiles = (rows + norm_tile - 1) / norm_tile;
+  const Tensor<A, 2, B> means(b, {tiles, cols}), squares(b, {tiles, cols}), running(b, {2, cols});
+  b.fill(running.view(), A(0));
+  b.for_each_block(tiles, Work{norm_tile * cols}, NormTileMoments<A, M>{x, means, squares});
+  b.for_each_block(
+      (cols + norm_strip - 1) / norm_strip, Work{tiles * norm_strip, scratch_size<A>(norm_strip)},
+      NormMoments<A, M>{means, squares, rows, A(1e-6), A(0), mean, scale, running.data, running.data + cols});
+}
+
+}  // namespace detail
+
+/// A linear classifier of features: logits = x weight^T + bias.
+///
+/// @tparam A  float or double
+template <class A, Backend B>
+struct LinearProbe {
+  Tensor<A, 2, B> weight;  ///< [C, D]
+  Tensor<A, 1, B> bias;    ///< [C]
+
+  /// @param features  [M, D]
+  /// @param out       [M, C] out
+  /// @throws ShapeError if the shapes differ from these.
+  void logits(B& b, In<A, 2, B> features, Out<A, 2, B> out) const {
+    const std::size_t rows = features.extent(0), classes = bias.size();
+    check_shape("LinearProbe::logits", "features", Extents<2>{rows, weight.extent(1)}, features.extents);
+    check_shape("LinearProbe::logits", "out", Extents<2>{rows, classes}, out.extents);
+    b.for_each(rows, classes, detail::BroadcastRow<A>{bias.data, classes, out.data});
+    b.gemm(Op::none, Op::transpose, 1, features, weight, 1, out);
+  }
+
+  /// The class of the largest logit, the lowest of equal ones; -1 where the features are NaN.
+  ///
+  /// @param features     [M, D]
+  /// @param predictions  [M] out
+  /// @throws ShapeError if the shapes differ from these.
+  void predict(B& b, In<A, 2, B> features, Out<std::int32_t, 1, B> predictions) const {
+    constexpr std::size_t values = std::size_t{1} << 22;  // logits at a time
+    const std::size_t count = features.extent(0), classes = bias.size();
+    check_shape("LinearProbe::predict", "predictions", Extents<1>{count}, predictions.extents);
+    const std::size_t tile = min(count, max<std::size_t>(1, values / classes));
+    const Tensor<A, 2, B> out(b, {tile, classes});
+    for (std::size_t first = 0; first < count; first += tile) {
+      const std::size_t rows = min(tile, count - first);
+      logits(b, features.rows(first, rows), out.rows(0, rows));
+      b.for_each_block(rows, Work{classes},
+                       detail::ProbeArgMax<A, typename B::Memory>{out.rows(0, rows), predictions.rows(first, rows)});
+    }
+  }
+};
+
+/// A linear layer trained on frozen features by Adam and softmax cross-entropy, from PyTorch's default start.
+///
+/// Waits at the end of training, and of every epoch if there is somebody to tell.
+/// @tparam A        float or double
+/// @param features  [N, D], N in 1..2^32-1, D >= 1
+/// @param labels    [N] in [0, C)
+/// @param classes   C >= 1
+/// @param progress  called after each epoch, if given
+/// @return          a probe for features as they are, standardised or not
+/// @throws ShapeError if the shapes differ from these.
+/// @throws ConfigError for an option out of its range.
+/// @throws NonFiniteError if the loss became infinite or NaN, as it does for a label out of range.
+/// @cost   4 N D C flops an epoch; scratch: two batches.
+template <class A, Backend B>
+LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t, 1, B> labels, std::size_t classes,
+                                     const LinearProbeOptions& options = {},
+                                     const std::function<void(const LinearProbeProgress&)>& progress = {}) {
+  using M = typename B::Memory;
+  const std::size_t n = features.extent(0), width = features.extent(1);
+  const std::string where = "train_linear_probe: ";
+  if (n == 0 || n > std::numeric_limits<std::uint32_t>::max() || width == 0)
+    throw ShapeError(where + "features must be [N, D] with N in [1, 2^32) and D >= 1, got " +
+                     to_string(features.extents));
+  check_shape("train_linear_probe", "labels", Extents<1>{n}, labels.extents);
+  if (classes == 0) throw ConfigError(where + "classes must be >= 1, got 0");
+  if (options.epochs == 0 || options.batch_size == 0)
+    throw ConfigError(where + "epochs and batch_size must be >= 1, got " + std::to_string(options.epochs) + " and " +
+                      std::to_string(options.batch_size));
+  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
+    throw ConfigError(where + "learning_rate must be > 0, got " + std::to_string(options.learning_rate));
+
+  Tensor<A, 1, B> mean, scale;
+  if (options.standardize) {
+    mean = {b, {width}};
+    scale = {b, {width}};
+    detail::column_moments<A>(b, features, mean, scale);
+  }
+
+  // One parameter [weight | bias]: the features get a column of ones.
+  ParameterTable table;
+  table.add("probe", {classes, width + 1}, ParameterKind::linear,
+            {Init::Kind::uniform, 1 / std::sqrt(static_cast<double>(width))});
+  const Tensor<A, 1, B> values(b, {table.size()}, initial_parameters<A>(table, options.seed));
+  const Tensor<A, 1, B> gradients(b, {table.size()});
+  b.fill(gradients.view(), A(0));
+  Adam<A, B> adam(b, table, {.weight_decay = options.weight_decay});
+  const View<A, 2, M> weight(values.data, {classes, width + 1}), dweight(gradients.data, weight.extents);
+
+  const std::size_t batch = min(options.batch_size, n), rest = n % batch;
+  const Tensor<A, 2, B> x(b, {batch, width + 1}), logits(b, {batch, classes});
+  const Tensor<std::int32_t, 1, B> y(b, {batch});
+  const Tensor<A, 1, B> losses(b, {batch}), total(b, {1});
+  const Tensor<std::uint32_t, 1, B> order(b, {n});
+  const Tensor<float, 1, B> rates(b, {1}, std::vector<float>{static_cast<float>(options.learning_rate)});
+  const Tensor<Clock, 1, B> clock(b, {1});
+
+  const auto step = [&](std::size_t rows) {
+    const auto bx = x.rows(0, rows), bz = logits.rows(0, rows);
+    const auto by = y.rows(0, rows);
+    const auto bl = losses.rows(0, rows);
+    b.for_each_block(rows, Work{width},
+                     detail::ProbeGather<A, M>{features, labels, mean, scale, order, clock, batch, bx, by});
+    b.gemm(Op::none, Op::transpose, 1, bx, weight, 0, bz);
+    cross_entropy(b, bz, by, bl, bz);
+    b.gemm(Op::transpose, Op::none, 1, bz, bx, 0, dweight);
+    adam.step(b, values, gradients, rates, clock);
+    b.for_each_block(1, Work{rows}, detail::ProbeEndStep<A, M>{bl, total, clock.data});
+  };
+  auto whole_batch = b.record([&] { step(batch); });
+  auto last_batch = b.record([&] { step(rest == 0 ? batch : rest); });
+
+  const std::size_t steps = (n + batch - 1) / batch;
+  std::vector<std::uint32_t> host_order(n);
+  for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
+    detail::shuffle_epoch(options.seed, epoch, host_order);
+    b.upload(host_order, order.view());
+    const Clock start{static_cast<std::uint32_t>(epoch), 0, static_cast<std::uint32_t>(epoch * steps)};
+    b.upload(std::span<const Clock>(&start, 1), clock.view());
+    b.fill(total.view(), A(0));
+    for (std::size_t i = 0; i + 1 < steps; ++i) whole_batch();
+    last_batch();
+    if (!progress && epoch + 1 < options.epochs) continue;
+    const double loss = static_cast<double>(total.to_host(b)[0]) / static_cast<double>(n);
+    if (!std::isfinite(loss))
+      throw NonFiniteError(where + "the loss of epoch " + std::to_string(epoch + 1) + " is " + std::to_string(loss));
+    if (progress) progress({epoch + 1, options.epochs, loss});
+  }
+
+  LinearProbe<A, B> probe{{b, {classes, width}}, {b, {classes}}};
+  b.for_each_block(classes, Work{width}, detail::ProbeUnfold<A, M>{weight, mean, scale, probe.weight, probe.bias});
+  return probe;
+}
+
+}  // namespace lotar

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include <lotar/core/parameters.hpp>
+#include <lotar/nn/batch_norm.hpp>
+#include <lotar/nn/pass.hpp>
+
+namespace lotar {
+
+/// Convolution without bias, batch normalisation, an optional residual, an optional ReLU: the unit of the networks, and
+/// the place where their fusion belongs.
+class ConvUnit {
+ public:
+  struct Options {
+    std::size_t in, out, kernel;  ///< channels, channels, edge of the filter
+    Conv2d conv;
+    bool relu = true;
+  };
+
+  /// Declares `conv_name`.weight, Kaiming normal by fan_out (He et al. 2015, arXiv:1502.01852), and the norm's entries.
+  /// @throws ConfigError if a number of channels, the kernel or the stride is 0.
+  ConvUnit(ParameterTable& table, const std::string& conv_name, const std::string& norm_name, const Options& options)
+      : conv_(options.conv),
+        filter_extents_{{options.out, options.kernel, options.kernel, options.in}},
+        filter_(table.add(
+            conv_name + ".weight", {options.out, options.kernel, options.kernel, options.in}, ParameterKind::conv,
+            {Init::Kind::normal, std::sqrt(2.0 / static_cast<double>(options.out * options.kernel * options.kernel))})),
+        norm_(table, norm_name, options.out, options.relu) {
+    if (options.in == 0 || options.out == 0 || options.kernel == 0 || options.conv.stride == 0)
+      throw ConfigError("ConvUnit: channels, kernel and stride must be >= 1, got " + std::to_string(options.in) + ", " +
+                        std::to_string(options.out) + ", " + std::to_string(options.kernel) + " and " +
+                        std::to_string(options.conv.stride));
+  }
+
+  /// @param x         [N, H, W, C]
+  /// @param residual  empty, or shaped like the result
+  /// @return          [N, P, Q, K]
+  /// @throws ShapeError
+  template <class T, class B>
+  Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
+    const Extents<4> out = conv2d_output(x.extents, filter_extents_, conv_);
+    Tensor<T, 4, B> y(b, out);
+    b.conv2d_forward(x, filter(pass), conv_, y);
+    pass.keep(std::move(x));
+    const Extents<2> rows{{out[0] * out[1] * out[2], out[3]}};
+    if (!residual.data) return norm_.forward(b, std::move(y).reshaped(rows), pass).reshaped(out);
+    check_shape("ConvUnit", "residual", out, residual.extents);
+    return norm_.forward(b, std::move(y).reshaped(rows), pass, std::move(residual).reshaped(rows)).reshaped(out);
+  }
+
+  /// @param dy      the gradient of the result; becomes that of the residual
+  /// @param add_to  empty, or a gradient of x to which this one is added
+  /// @return        the gradient of x
+  template <class T, class B>
+  Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
+    Tensor<T, 4, B> x;
+    const Tensor<T, 4, B> d = backward_filter(b, dy, pass, x);
+    const double beta = add_to.data ? 1 : 0;
+    Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, x.extents);
+    b.conv2d_backward_data(d, filter(pass), conv_, beta, dx);
+    return dx;
+  }
+
+  /// The backward pass of a network's first unit, whose input needs no gradient.
+  template <class T, class B>
+  void backward_first(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
+    Tensor<T, 4, B> x;
+    backward_filter(b, dy, pass, x);
+  }
+
+ private:
+  template <class T, class B>
+  View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
+    return {pass.filters.data + filter_, filter_extents_};
+  }
+
+  /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input.
+  template <class T, class B>
+  Tensor<T, 4, B> backward_filter(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B>& x) const {
+    const Extents<2> rows{{dy.extent(0) * dy.extent(1) * dy.extent(2), dy.extent(3)}};
+    Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(rows), pass).reshaped(dy.extents);
+    x = pass.tape.template pop<T, 4>();
+    const View<Accum<T>, 4, typename B::Memory> gradient(pass.gradients.data + filter_, filter_extents_);
+    b.conv2d_backward_filter(x, d, conv_, 1, gradient);
+    return d;
+  }
+
+  Conv2d conv_;
+  Extents<4> filter_extents_;
+  std::size_t filter_;
+  BatchNorm norm_;
+};
+
+}  // namespace lotar

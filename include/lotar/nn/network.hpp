@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include <lotar/nn/projector.hpp>
+#include <lotar/nn/resnet.hpp>
+
+namespace lotar {
+
+struct NetworkOptions {
+  std::string arch = "resnet18";  ///< see resnet_options
+  std::size_t width = 64;
+  Stem stem = Stem::cifar;
+  std::string projector = "thesis";  ///< see Projector
+  ProjectorOptions projection = {};
+};
+
+/// An encoder and a projector over one table of parameters: images [N, H, W, 3] to features [N, F] to projections [N,
+/// D].
+class Network {
+ public:
+  /// @throws ConfigError for names and widths that ResNet and Projector do not know.
+  explicit Network(const NetworkOptions& options)
+      : encoder_(table_, resnet_options(options.arch, options.width, options.stem)),
+        projector_(table_, options.projector, encoder_.features(), options.projection),
+        projections_(options.projection.out) {}
+
+  const ParameterTable& table() const { return table_; }
+  const ResNet& encoder() const { return encoder_; }
+  std::size_t features() const { return encoder_.features(); }
+  std::size_t projections() const { return projections_; }
+
+  template <class T, class B>
+  Tensor<Accum<T>, 2, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass) const {
+    return projector_.forward(b, encoder_.forward(b, std::move(x), pass), pass);
+  }
+
+  /// @param dz  [N, D]
+  template <class T, class B>
+  void backward(B& b, Tensor<Accum<T>, 2, B> dz, Pass<T, B>& pass) const {
+    encoder_.backward(b, projector_.backward(b, std::move(dz), pass), pass);
+  }
+
+ private:
+  ParameterTable table_;
+  ResNet encoder_;
+  Projector projector_;
+  std::size_t projections_;
+};
+
+}  // namespace lotar

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include <lotar/core/backend.hpp>
+#include <lotar/core/tensor.hpp>
+
+namespace lotar {
+
+/// What a forward pass keeps for its backward pass: tensors, last in, first out.
+template <class B>
+class Tape {
+ public:
+  template <class T, std::size_t N>
+  void push(Tensor<T, N, B> tensor) {
+    Entry entry{std::shared_ptr<void>(tensor.memory(), tensor.data), {}};
+    for (std::size_t i = 0; i < N; ++i) entry.extents[i] = tensor.extent(i);
+    entries_.push_back(std::move(entry));
+  }
+
+  /// The last tensor pushed, which must have been one of T and N.
+  /// @throws ConfigError if there is none.
+  template <class T, std::size_t N>
+  Tensor<T, N, B> pop() {
+    if (entries_.empty())
+      throw ConfigError("Tape: nothing is kept; a backward pass needs a forward pass before it, with training = true");
+    Entry entry = std::move(entries_.back());
+    entries_.pop_back();
+    Extents<N> extents;
+    for (std::size_t i = 0; i < N; ++i) extents[i] = entry.extents[i];
+    T* data = static_cast<T*>(entry.memory.get());
+    return Tensor<T, N, B>({data, extents}, std::shared_ptr<T[]>(std::move(entry.memory), data));
+  }
+
+  bool empty() const { return entries_.empty(); }
+  void clear() { entries_.clear(); }
+
+ private:
+  struct Entry {
+    std::shared_ptr<void> memory;
+    std::size_t extents[4];
+  };
+  std::vector<Entry> entries_;
+};
+
+/// The arrays that a network computes with. Networks are only descriptions; two passes over one network are two
+/// branches.
+///
+/// @tparam T  how activations and filters are stored
+template <class T, class B>
+struct Pass {
+  using A = Accum<T>;
+  template <class U>
+  using Flat = View<U, 1, typename B::Memory>;
+
+  Flat<const T> filters;  ///< the parameters as convolutions read them: where T is A, the same as values
+  Flat<const A> values;   ///< all parameters, ParameterTable::size()
+  Flat<A> gradients;      ///< of the same size, added to; may be empty where no backward pass follows
+  Flat<A> statistics;     ///< running statistics, ParameterTable::statistics_size()
+  bool training = true;  ///< batch statistics, kept on the tape and folded into the running ones; else the running ones
+  Tape<B> tape = {};
+
+  /// Keeps a tensor for the backward pass, if there will be one.
+  template <class U, std::size_t N>
+  void keep(Tensor<U, N, B> tensor) {
+    if (training) tape.push(std::move(tensor));
+  }
+};
+
+}  // namespace lotar

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <lotar/nn/batch_norm.hpp>
+#include <lotar/nn/linear.hpp>
+
+namespace lotar {
+namespace detail {
+
+template <class A>
+struct ReluForward {
+  A* x;
+  LOTAR_FN void operator()(std::size_t i) const { x[i] = max(x[i], A(0)); }
+};
+
+template <class A>
+struct ReluBackward {
+  const A* y;
+  A* dy;
+  LOTAR_FN void operator()(std::size_t i) const { dy[i] = y[i] > A(0) ? dy[i] : A(0); }
+};
+
+}  // namespace detail
+
+/// max(x, 0), in place.
+class Relu {
+ public:
+  template <class T, class B>
+  Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
+    b.for_each(x.size(), detail::ReluForward<Accum<T>>{x.data});
+    pass.keep(x.share());
+    return x;
+  }
+  template <class T, class B>
+  Tensor<Accum<T>, 2, B> backward(B& b, Tensor<Accum<T>, 2, B> dy, Pass<T, B>& pass) const {
+    const auto y = pass.tape.template pop<Accum<T>, 2>();
+    b.for_each(dy.size(), detail::ReluBackward<Accum<T>>{y.data, dy.data});
+    return dy;
+  }
+};
+
+struct ProjectorOptions {
+  std::size_t out = 128;        ///< D, the width of the projections
+  std::size_t bottleneck = 10;  ///< of `thesis`: its first layer's width
+};
+
+/// The network between features [N, F] and projections z [N, D].
+class Projector {
+ public:
+  /// @param kind  "thesis": F -> bottleneck -> D -> ReLU -> D, its first two layers without anything between them;
+  ///              "mlp": F -> F -> ReLU -> D; "mlp_bn": F -> F -> norm -> ReLU -> D (no bias) -> norm
+  /// @throws ConfigError for any other kind, or a width of 0
+  Projector(ParameterTable& table, const std::string& kind, std::size_t features,
+            const ProjectorOptions& options = {}) {
+    if (options.out == 0 || options.bottleneck == 0)
+      throw ConfigError("projector: widths must be >= 1, got out " + std::to_string(options.out) + ", bottleneck " +
+                        std::to_string(options.bottleneck));
+    const auto linear = [&](std::size_t in, std::size_t out, bool bias = true) {
+      layers_.emplace_back(Linear(table, "projector." + std::to_string(layers_.size()), in, out, bias));
+    };
+    const auto norm = [&](std::size_t channels) {
+      layers_.emplace_back(BatchNorm(table, "projector." + std::to_string(layers_.size()), channels, false));
+    };
+    if (kind == "thesis") {
+      linear(features, options.bottleneck);
+      linear(options.bottleneck, options.out);
+      layers_.emplace_back(Relu());
+      linear(options.out, options.out);
+    } else if (kind == "mlp") {
+      linear(features, features);
+      layers_.emplace_back(Relu());
+      linear(features, options.out);
+    } else if (kind == "mlp_bn") {
+      linear(features, features);
+      norm(features);
+      layers_.emplace_back(Relu());
+      linear(features, options.out, false);
+      norm(options.out);
+    } else {
+      throw ConfigError("projector: the kind must be thesis, mlp or mlp_bn, got \"" + kind + "\"");
+    }
+  }
+
+  template <class T, class B>
+  Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
+    for (const Layer& layer : layers_)
+      x = std::visit([&](const auto& l) { return l.forward(b, std::move(x), pass); }, layer);
+    return x;
+  }
+
+  /// @return the gradient of the features
+  template <class T, class B>
+  Tensor<Accum<T>, 2, B> backward(B& b, Tensor<Accum<T>, 2, B> dy, Pass<T, B>& pass) const {
+    for (std::size_t i = layers_.size(); i-- > 0;)
+      dy = std::visit([&](const auto& l) { return l.backward(b, std::move(dy), pass); }, layers_[i]);
+    return dy;
+  }
+
+ private:
+  using Layer = std::variant<Linear, BatchNorm, Relu>;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace lotar

@@ -1,0 +1,244 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <numeric>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <lotar/augment/views.hpp>
+#include <lotar/core/clock.hpp>
+#include <lotar/core/random.hpp>
+#include <lotar/loss/nt_xent.hpp>
+#include <lotar/nn/network.hpp>
+#include <lotar/nn/state.hpp>
+#include <lotar/optim/optimizer.hpp>
+#include <lotar/optim/schedule.hpp>
+#include <lotar/train/checkpoint.hpp>
+#include <lotar/train/method.hpp>
+#include <lotar/train/sample_record.hpp>
+
+namespace lotar {
+
+struct PretrainingOptions {
+  NetworkOptions network = {};
+  OptimizerOptions optimizer = {};
+  ScheduleOptions schedule = {};  ///< its epochs are the training's; its steps_per_epoch follow from the batch size
+  std::size_t batch_size = 256;   ///< samples, each with two views; the last batch of an epoch may be smaller
+  double temperature = 0.2;
+  std::uint64_t seed = 1;
+};
+
+/// Contrastive pre-training: an epoch draws every sample once, in a random order, and each batch's two views of each
+/// sample update the network.
+///
+/// Steps neither wait nor return numbers: losses, distances and weights of every sample stay on the backend until they
+/// are asked for. The same options and seed give the same bits, however often the training was saved and restored.
+///
+/// @tparam T         how activations are stored; float
+/// @tparam Method    see method.hpp
+/// @tparam Pipeline  of random views, see augment/pipeline.hpp
+template <class T, Backend B, class Method, class Pipeline>
+class Pretraining {
+ public:
+  using A = Accum<T>;
+
+  /// @param images  [N, H, W, C] values, uploaded once
+  /// @throws ConfigError for options out of range, and if the images do not fill one batch.
+  Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
+              const Method& method, const Pipeline& views)
+      : b_(b),
+        options_(checked(options, shape[0])),
+        method_(method),
+        views_(views),
+        network_(options.network),
+        images_(b, shape, images),
+        state_(b, network_.table(), options.seed),
+        optimizer_(b, network_.table(), options.optimizer),
+        host_rates_(learning_rates(schedule(options.schedule, steps_per_epoch()))),
+        rates_(b, {{host_rates_.size()}}, host_rates_),
+        order_(b, {{shape[0]}}),
+        device_clock_(b, {{1}}),
+        record_(b, shape[0], steps_per_epoch()) {
+    start_epoch();
+  }
+
+  Pretraining(const Pretraining&) = delete;  // its recorded steps know where it lies
+  Pretraining& operator=(const Pretraining&) = delete;
+
+  const Network& network() const { return network_; }
+  NetworkState<T, B>& state() { return state_; }
+  const Clock& clock() const { return clock_; }  ///< the next step's place
+  std::size_t samples() const { return images_.extent(0); }
+  std::size_t steps_per_epoch() const { return (samples() + options_.batch_size - 1) / options_.batch_size; }
+  std::size_t steps() const { return options_.schedule.epochs * steps_per_epoch(); }
+  bool done() const { return clock_.step >= steps(); }
+  /// The samples of the step to come.
+  std::size_t next_batch() const {
+    return min(options_.batch_size, samples() - std::size_t{clock_.batch} * options_.batch_size);
+  }
+  /// The learning rate of the step to come.
+  double learning_rate() const { return host_rates_[min<std::size_t>(clock_.step, steps() - 1)]; }
+
+  /// One update. Begins the next epoch where the last one is over.
+  void step() {
+    if (clock_.batch == steps_per_epoch()) {
+      ++clock_.epoch;
+      clock_.batch = 0;
+      start_epoch();
+    }
+    const std::size_t n = next_batch();
+    auto& recorded = n == options_.batch_size ? whole_step_ : last_step_;
+    if (!recorded) recorded = b_.record([this, n] { enqueue(n); });
+    recorded();
+    ++clock_.batch;
+    ++clock_.step;
+  }
+
+  /// Whether the steps so far made a whole number of epochs.
+  bool epoch_complete() const { return clock_.batch == steps_per_epoch(); }
+
+  /// What the samples of this epoch so far gave; waits.
+  /// @throws NonFiniteError that names the first step whose loss was not finite.
+  SampleRecord record() {
+    SampleRecord record = record_.download(b_);
+    if (record.first_bad != SampleRecord::none)
+      throw NonFiniteError("the loss of step " + std::to_string(record.first_bad) + " (epoch " +
+                           std::to_string(record.first_bad / steps_per_epoch() + 1) + ", learning rate " +
+                           std::to_string(host_rates_[record.first_bad]) + ") is not finite");
+    return record;
+  }
+
+  /// Everything the training needs to go on from here; waits.
+  /// @throws NonFiniteError if a loss, parameter or statistic is not finite.
+  Checkpoint save() {
+    static_assert(std::is_same_v<A, float>, "checkpoints hold float");
+    const SampleRecord record = this->record();
+    Checkpoint c;
+    c.arrays["values"] = state_.values.to_host(b_);
+    c.arrays["statistics"] = state_.statistics.to_host(b_);
+    for (const auto& [name, array] : c.arrays)
+      for (const float v : array)
+        if (!std::isfinite(v))
+          throw NonFiniteError("the " + name + " of the network after step " + std::to_string(clock_.step) +
+                               " are not finite");
+    for (const auto& [name, view] : optimizer_.state()) {
+      auto& values = c.arrays["optimizer." + name];
+      values.resize(view.size());
+      b_.download(view, std::span<A>(values));
+    }
+    c.arrays["record.loss"] = record.loss;
+    c.arrays["record.distance"] = record.distance;
+    c.arrays["record.weight"] = record.weight;
+    c.arrays["record.batch_loss"] = record.batch_loss;
+    c.counters["clock"] = {clock_.epoch, clock_.batch, clock_.step};
+    return c;
+  }
+
+  /// Goes on from a checkpoint of a training with the same options and images.
+  /// @throws ConfigError that names the first array that is missing or of another size.
+  void restore(const Checkpoint& c) {
+    const auto clock = c.counters.find("clock");
+    if (clock == c.counters.end() || clock->second.size() != 3 || clock->second[2] > steps() ||
+        clock->second[1] > steps_per_epoch() ||
+        clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
+      throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
+    const auto load = [&](const std::string& name, const View<A, 1, typename B::Memory>& to) {
+      const auto found = c.arrays.find(name);
+      if (found == c.arrays.end() || found->second.size() != to.size())
+        throw ConfigError("Pretraining::restore: wanted \"" + name + "\" of " + std::to_string(to.size()) +
+                          " values, got " + (found == c.arrays.end() ? "none" : std::to_string(found->second.size())));
+      b_.upload(found->second, to);
+    };
+    load("values", state_.values);
+    load("statistics", state_.statistics);
+    for (const auto& [name, view] : optimizer_.state()) load("optimizer." + name, view);
+    clock_ = {clock->second[0], clock->second[1], clock->second[2]};
+    start_epoch();
+    load("record.loss", record_.loss);
+    load("record.distance", record_.distance);
+    load("record.weight", record_.weight);
+    load("record.batch_loss", record_.batch_loss);
+  }
+
+ private:
+  static const PretrainingOptions& checked(const PretrainingOptions& o, std::size_t samples) {
+    if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
+    if (samples < o.batch_size)
+      throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
+                        " samples there are");
+    if (!(o.temperature > 0) || !std::isfinite(o.temperature))
+      throw ConfigError("temperature: must be > 0 and finite, got " + std::to_string(o.temperature));
+    return o;
+  }
+
+  static ScheduleOptions schedule(ScheduleOptions options, std::size_t steps_per_epoch) {
+    options.steps_per_epoch = steps_per_epoch;
+    return options;
+  }
+
+  /// Draws the epoch's order and sets the backend's clock.
+  void start_epoch() {
+    constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the augmentations'
+    std::vector<std::uint32_t> order(samples());
+    std::iota(order.begin(), order.end(), 0u);
+    Random random(options_.seed, clock_.epoch, 0, 0, operation);
+    shuffle(std::span(order), random);
+    b_.upload(order, order_);
+    b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);
+  }
+
+  /// The work of one step over n samples: no waiting, nothing from the host but n.
+  void enqueue(std::size_t n) {
+    const ImageSize size = views_.footprint({images_.extent(1), images_.extent(2)}).output;
+    Tensor<T, 4, B> x(b_, {{2 * n, size.height, size.width, 3}});
+    two_views<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
+    Pass<T, B> pass = state_.pass(b_, true);
+    const Tensor<A, 2, B> z = network_.forward(b_, std::move(x), pass);
+
+    const Tensor<A, 1, B> losses(b_, {{2 * n}}), distances(b_, {{n}}), weights(b_, {{n}}), coefficients(b_, {{2 * n}});
+    const auto phase = nt_xent_forward(b_, z, {.temperature = options_.temperature}, losses.view());
+    const Anchors<A, B> batch{z, losses, distances, weights};
+    method_.weigh(b_, batch);
+    pair_coefficients(b_, weights, coefficients.view());
+    Tensor<A, 2, B> dz(b_, z.extents);
+    nt_xent_backward(b_, phase, coefficients, dz.view());
+    method_.add_gradient(b_, batch, dz.view());
+
+    network_.backward(b_, std::move(dz), pass);
+    optimizer_.step(b_, state_.values, state_.gradients, rates_, device_clock_);
+    record_.add(b_, batch, order_, options_.batch_size, device_clock_);
+    b_.for_each(1, AdvanceClock{device_clock_.data});
+  }
+
+  B& b_;
+  PretrainingOptions options_;
+  Method method_;
+  Pipeline views_;
+  Network network_;
+  Tensor<std::uint8_t, 4, B> images_;
+  NetworkState<T, B> state_;
+  Optimizer<A, B> optimizer_;
+  std::vector<float> host_rates_;
+  Tensor<float, 1, B> rates_;
+  Tensor<std::uint32_t, 1, B> order_;
+  Tensor<Clock, 1, B> device_clock_;
+  DeviceSampleRecord<A, B> record_;
+  Clock clock_;  // the host's own, ahead of the backend's by what has not run yet
+  std::function<void()> whole_step_, last_step_;
+};
+
+/// A training of this method on this backend; arguments as Pretraining's.
+template <class T = float, Backend B, class Method, class Pipeline>
+Pretraining<T, B, Method, Pipeline> make_pretraining(B& b, std::span<const std::uint8_t> images,
+                                                     const Extents<4>& shape, const PretrainingOptions& options,
+                                                     const Method& method, const Pipeline& views) {
+  return Pretraining<T, B, Method, Pipeline>(b, images, shape, options, method, views);
+}
+
+}  // namespace lotar

@@ -1,0 +1,239 @@
+#include <lotar/core/backend.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include <lotar/core/tensor.hpp>
+
+#include "../test.hpp"
+
+using namespace lotar;
+
+namespace {
+
+using Memory = TestBackend::Memory;
+
+static_assert(ConvBackend<TestBackend>);
+static_assert(BlockOf<TestBackend::Block>);
+
+template <class T, std::size_t N = 1>
+using Array = Tensor<T, N, TestBackend>;
+
+struct Triple {
+  float a;
+  std::uint8_t b;
+  double c;
+};
+
+struct AddIndex {
+  View<std::uint32_t, 1, Memory> out;
+  LOTAR_FN void operator()(std::size_t i) const { out(i) += static_cast<std::uint32_t>(i) + 1; }
+};
+
+struct AddIndex2 {
+  View<std::uint32_t, 2, Memory> out;
+  LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
+    out(r, c) += static_cast<std::uint32_t>(r * out.extent(1) + c) + 1;
+  }
+};
+
+/// to_i = from_i + add
+struct Plus {
+  View<const float, 1, Memory> from;
+  float add;
+  View<float, 1, Memory> to;
+  LOTAR_FN void operator()(std::size_t i) const { to(i) = from(i) + add; }
+};
+
+std::vector<std::uint32_t> one_to(std::size_t n) {
+  std::vector<std::uint32_t> v(n);
+  std::iota(v.begin(), v.end(), 1u);
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("memory is aligned, and reused once freed") {
+  TestBackend b;
+  const std::size_t before = b.pool().used();
+  const void* first = nullptr;
+  {
+    const auto a = b.allocate<float>(1000), c = b.allocate<float>(1000), none = b.allocate<float>(0);
+    CHECK(a.get() != c.get());
+    CHECK(none.get() != nullptr);
+    for (const void* p : {a.get(), c.get(), none.get()}) CHECK(reinterpret_cast<std::uintptr_t>(p) % 256 == 0);
+    CHECK(b.pool().used() >= before + 8000);
+    first = c.get();
+  }
+  CHECK(b.pool().used() == before);
+  const std::size_t allocations = b.pool().allocations();
+  const auto a = b.allocate<float>(1000), c = b.allocate<float>(1000);
+  CHECK((a.get() == first || c.get() == first));
+  CHECK(b.pool().allocations() == allocations);
+}
+
+TEST_CASE("memory outlives the context that gave it") {
+  std::shared_ptr<float[]> memory;
+  {
+    TestBackend b;
+    memory = b.allocate<float>(10);
+  }
+  memory.reset();
+  CHECK(memory == nullptr);
+}
+
+TEST_CASE("poisoned memory is NaN until it is written") {
+  TestBackend b({.poison_allocations = true});
+  for (int again = 0; again < 2; ++again) {  // reused memory, too
+    const Array<float> fresh(b, {1001});
+    for (const float v : fresh.to_host(b)) REQUIRE(std::isnan(v));
+    b.fill(fresh.view(), 1);
+  }
+}
+
+TEST_CASE("upload, copy and download keep every byte") {
+  TestBackend b;
+  for (const std::size_t n : {0u, 1u, 255u, 3000001u}) {
+    std::vector<std::uint32_t> host = one_to(n);
+    const Array<std::uint32_t> a(b, {n}), c(b, {n});
+    b.upload(host, a.view());
+    host.assign(n, 7);  // free to change at once
+    b.copy(a.view(), c.view());
+    b.fill(a.view(), 7);
+    CHECK((c.to_host(b) == one_to(n)));
+    CHECK((a.to_host(b) == host));
+  }
+}
+
+TEST_CASE("fill writes values of any type, and no more than its view") {
+  TestBackend b;
+  const Array<Triple> t(b, {7});
+  b.fill(t.view(), {1, 2, 3});
+  b.fill(t.rows(2, 3), {4, 5, 6});
+  const auto host = t.to_host(b);
+  for (std::size_t i = 0; i < 7; ++i) {
+    const bool inside = i >= 2 && i < 5;
+    CHECK(host[i].a == (inside ? 4 : 1));
+    CHECK(host[i].b == (inside ? 5 : 2));
+    CHECK(host[i].c == (inside ? 6 : 3));
+  }
+}
+
+TEST_CASE("for_each meets every index once") {
+  TestBackend b;
+  for (const std::size_t n : {0u, 1u, 255u, 256u, 257u, 100003u}) {
+    const Array<std::uint32_t> out(b, {n});
+    b.fill(out.view(), 0);
+    b.for_each(n, AddIndex{out});
+    CHECK((out.to_host(b) == one_to(n)));
+  }
+}
+
+TEST_CASE("for_each over rows and columns meets every pair once") {
+  TestBackend b;
+  const Extents<2> shapes[] = {{0, 5}, {5, 0}, {1, 1}, {3, 70001}, {70001, 3}, {513, 257}, {100, 1}};
+  for (const Extents<2>& shape : shapes) {
+    const Array<std::uint32_t, 2> out(b, shape);
+    b.fill(out.view(), 0);
+    b.for_each(shape[0], shape[1], AddIndex2{out});
+    CHECK((out.to_host(b) == one_to(shape.size())));
+  }
+}
+
+TEST_CASE("work of one context waits for that of a fork") {
+  TestBackend b;
+  TestBackend other = b.fork();
+  const Array<float> a(b, {100000}), c(b, {100000});
+  b.fill(a.view(), 1);
+  other.wait(b);
+  for (int i = 0; i < 50; ++i) other.for_each(a.size(), Plus{a, 1, a});
+  b.wait(other);
+  b.for_each(a.size(), Plus{a, 1, c});
+  CHECK(c.to_host(b) == std::vector<float>(a.size(), 52));
+  CHECK(&other.pool() == &b.pool());
+}
+
+TEST_CASE("a context waits for itself") {
+  TestBackend b;
+  const Array<float> a(b, {3});
+  b.fill(a.view(), 1);
+  b.wait(b);
+  CHECK(a.to_host(b) == std::vector<float>(3, 1));
+}
+
+TEST_CASE("a recorded step does the same each time, and reads what changed in between") {
+  TestBackend b;
+  const Array<float> value(b, {1000}), increment(b, {1000});
+  b.fill(value.view(), 0);
+  int host_runs = 0;
+  auto step = b.record([&] {
+    ++host_runs;
+    const Array<float> temporary(b, {1000});
+    b.for_each(1000, Plus{value, 1, temporary});
+    b.copy(temporary.view(), value.view());
+  });
+  CHECK(host_runs == 0);  // recording runs nothing
+  for (int i = 1; i <= 5; ++i) {
+    step();
+    CHECK(value.to_host(b) == std::vector<float>(1000, static_cast<float>(i)));
+  }
+  b.fill(value.view(), 100);
+  step();
+  CHECK(value.to_host(b) == std::vector<float>(1000, 101));
+}
+
+TEST_CASE("the memory of a recorded step is not handed out while the recording lives") {
+  TestBackend b;
+  const Array<float> x(b, {1000}), y(b, {1000});
+  const auto through = [&](const Array<float>& value) {
+    return [&b, &value] {
+      const Array<float> temporary(b, {1000});
+      b.for_each(1000, Plus{value, 1, temporary});
+      b.copy(temporary.view(), value.view());
+    };
+  };
+  b.fill(x.view(), 0);
+  b.fill(y.view(), 0);
+  auto first = b.record(through(x)), second = b.record(through(y));
+  std::vector<Array<float>> kept;
+  for (int i = 0; i < 4; ++i) {
+    first();
+    second();
+    kept.emplace_back(b, Extents<1>{1000});
+    b.fill(kept.back().view(), static_cast<float>(-i));
+  }
+  for (int i = 0; i < 4; ++i)
+    CHECK(kept[static_cast<std::size_t>(i)].to_host(b) == std::vector<float>(1000, static_cast<float>(-i)));
+  CHECK(x.to_host(b) == std::vector<float>(1000, 4));
+  CHECK(y.to_host(b) == std::vector<float>(1000, 4));
+}
+
+TEST_CASE("steps that are run again allocate nothing new") {
+  TestBackend b;
+  const Array<float> value(b, {5000});
+  b.fill(value.view(), 0);
+  auto step = b.record([&] {
+    const Array<float> small(b, {10}), large(b, {5000});
+    b.for_each(5000, Plus{value, 1, large});
+    b.copy(large.view(), value.view());
+    b.fill(small.view(), 0);
+  });
+  for (int i = 0; i < 2; ++i) step();
+  const std::size_t allocations = b.pool().allocations(), used = b.pool().used();
+  for (int i = 0; i < 5; ++i) step();
+  CHECK(b.pool().allocations() == allocations);
+  CHECK(b.pool().used() == used);
+  CHECK(value.to_host(b) == std::vector<float>(5000, 7));
+}
+
+TEST_CASE("transfers of the wrong length are refused") {
+  TestBackend b;
+  const Array<float> a(b, {3}), c(b, {4});
+  std::vector<float> host(4);
+  CHECK_THROWS_WITH_AS(b.copy(a.view(), c.view()), "copy: to must be [3], got [4]", ShapeError);
+  CHECK_THROWS_WITH_AS(b.upload(host, a.view()), "upload: to must be [4], got [3]", ShapeError);
+  CHECK_THROWS_WITH_AS(b.download(a.view(), std::span<float>(host)), "download: from must be [4], got [3]", ShapeError);
+}

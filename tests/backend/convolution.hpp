@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include <lotar/core/backend.hpp>
+
+namespace lotar {
+
+/// A convolution and its arrays' extents.
+struct ConvolutionCase {
+  Extents<4> x, filter;
+  Conv2d conv;
+  Extents<4> y() const { return conv2d_output(x, filter, conv); }
+};
+
+/// f(index of x, of the filter, of y) for every product of the convolution that falls inside the image: seven loops.
+template <class F>
+void for_each_product(const ConvolutionCase& p, const F& f) {
+  const Extents<4> x = p.x, w = p.filter, y = p.y();
+  for (std::size_t n = 0; n < y[0]; ++n)
+    for (std::size_t i = 0; i < y[1]; ++i)
+      for (std::size_t j = 0; j < y[2]; ++j)
+        for (std::size_t k = 0; k < w[0]; ++k)
+          for (std::size_t r = 0; r < w[1]; ++r)
+            for (std::size_t s = 0; s < w[2]; ++s)
+              for (std::size_t c = 0; c < w[3]; ++c) {
+                const std::size_t row = i * p.conv.stride + r, col = j * p.conv.stride + s, pad = p.conv.padding;
+                if (row < pad || col < pad || row >= x[1] + pad || col >= x[2] + pad) continue;
+                f(((n * x[1] + row - pad) * x[2] + col - pad) * x[3] + c, ((k * w[1] + r) * w[2] + s) * w[3] + c,
+                  ((n * y[1] + i) * y[2] + j) * y[3] + k);
+              }
+}
+
+struct ConvolutionAnswer {
+  std::vector<double> y, dx, dfilter;
+};
+
+/// The convolution of x, and its gradients where that of y is dy.
+inline ConvolutionAnswer convolution_by_loops(const ConvolutionCase& p, const std::vector<double>& x,
+                                              const std::vector<double>& filter, const std::vector<double>& dy) {
+  ConvolutionAnswer a{std::vector<double>(dy.size()), std::vector<double>(x.size()),
+                      std::vector<double>(filter.size())};
+  for_each_product(p, [&](std::size_t at_x, std::size_t at_w, std::size_t at_y) {
+    a.y[at_y] += x[at_x] * filter[at_w];
+    a.dx[at_x] += dy[at_y] * filter[at_w];
+    a.dfilter[at_w] += dy[at_y] * x[at_x];
+  });
+  return a;
+}
+
+/// Values that T holds exactly.
+template <class T>
+std::vector<T> convolution_values(std::size_t n, double phase) {
+  std::vector<T> v(n);
+  for (std::size_t i = 0; i < n; ++i)
+    v[i] = static_cast<T>(static_cast<float>(std::sin(.9 * static_cast<double>(i) + phase)));
+  return v;
+}
+
+template <class T>
+std::vector<double> to_double(const std::vector<T>& v) {
+  std::vector<double> out(v.size());
+  for (std::size_t i = 0; i < v.size(); ++i) out[i] = static_cast<double>(static_cast<Accum<T>>(v[i]));
+  return out;
+}
+
+/// The largest |got - wanted| over 1 + the largest |wanted|; NaN counts as infinity.
+template <class T>
+double worst_error(const std::vector<T>& got, const std::vector<double>& wanted) {
+  double worst = 0, scale = 1;
+  for (const double w : wanted) scale = std::fmax(scale, std::abs(w));
+  const auto values = to_double(got);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const double error = std::abs(values[i] - wanted[i]) / scale;
+    if (!(error <= worst)) worst = std::isnan(error) ? HUGE_VAL : error;
+  }
+  return worst;
+}
+
+}  // namespace lotar

@@ -1,0 +1,159 @@
+#include <lotar/backend/cuda.hpp>
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <lotar/core/bf16.hpp>
+#include <lotar/core/tensor.hpp>
+
+#include <doctest/doctest.h>
+
+#include "convolution.hpp"
+
+using namespace lotar;
+
+namespace {
+
+template <class T, std::size_t N = 1>
+using Array = Tensor<T, N, Cuda>;
+
+struct Greedy {
+  template <class Block>
+  LOTAR_FN void operator()(Block&, std::size_t) const {}
+};
+
+/// What calling f throws, as text.
+template <class F>
+std::string refusal(const F& f) {
+  try {
+    f();
+  } catch (const CudaError& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("a device that is not there is refused") {
+  CHECK_THROWS_AS(Cuda({.device = -1}), ConfigError);
+  CHECK_THROWS_AS(Cuda({.device = 1000}), ConfigError);
+}
+
+TEST_CASE("more scratch than a thread block can have is refused by kernel and size") {
+  Cuda b;
+  const std::string text = refusal([&] { b.for_each_block(1, Work{1, 1 << 20}, Greedy{}); });
+  CHECK(text.find("Greedy: wants 1048576 bytes of scratch a work item, the device has ") != std::string::npos);
+}
+
+TEST_CASE("more memory than there is is refused with how much is free, and the context lives on") {
+  Cuda b;
+  const std::string text = refusal([&] { b.allocate<std::byte>(std::size_t{1} << 50); });
+  CHECK(text.find("cudaMalloc of 1125899906842624 bytes: cudaErrorMemoryAllocation") == 0);
+  CHECK(text.find("are free") != std::string::npos);
+  const Array<float> a(b, {3});
+  b.fill(a.view(), 2);
+  CHECK(a.to_host(b) == std::vector<float>(3, 2));
+}
+
+TEST_CASE("a step that is recorded neither waits nor transfers, and stays usable when it fails") {
+  Cuda b;
+  const Array<float> a(b, {3});
+  std::vector<float> host(3);
+  Cuda other = b.fork();
+  const auto refused = [&](auto step) {
+    auto recorded = b.record(step);
+    const std::string first = refusal(recorded), second = refusal(recorded);
+    CHECK(first == second);
+    b.fill(a.view(), 1);
+    CHECK(a.to_host(b) == std::vector<float>(3, 1));
+    return first;
+  };
+  CHECK(refused([&] { b.upload(host, a.view()); }) == "upload: not in a step that is being recorded");
+  CHECK(refused([&] { b.download(a.view(), std::span<float>(host)); }) ==
+        "download: not in a step that is being recorded");
+  CHECK(refused([&] { b.sync(); }) == "sync: not in a step that is being recorded");
+  CHECK(refused([&] { b.fork(); }) == "fork: not in a step that is being recorded");
+  CHECK(refused([&] { b.wait(other); }) == "wait: not in a step that is being recorded");
+  CHECK(refused([&] { other.wait(b); }) == "wait: not in a step that is being recorded");
+}
+
+TEST_CASE("a step that throws while it is captured leaves the stream as it was") {
+  Cuda b;
+  const Array<float> a(b, {3});
+  bool fail = false;
+  auto step = b.record([&] {
+    b.fill(a.view(), 5);
+    if (fail) throw ConfigError("no");
+  });
+  step();
+  fail = true;
+  CHECK_THROWS_AS(step(), ConfigError);
+  fail = false;
+  b.fill(a.view(), 1);
+  step();
+  step();
+  CHECK(a.to_host(b) == std::vector<float>(3, 5));
+}
+
+TEST_CASE("a recording inside another is the step itself") {
+  Cuda b;
+  const Array<float> a(b, {3}), c(b, {3});
+  auto inner = b.record([&] { b.fill(a.view(), 1); });
+  auto outer = b.record([&] {
+    inner();
+    b.copy(a.view(), c.view());
+  });
+  for (int i = 0; i < 4; ++i) {
+    b.fill(a.view(), 0);
+    b.fill(c.view(), 0);
+    outer();
+    CHECK(c.to_host(b) == std::vector<float>(3, 1));
+  }
+}
+
+TEST_CASE("products and convolutions are recorded") {
+  Cuda b;
+  const ConvolutionCase p{{4, 8, 8, 16}, {24, 3, 3, 16}, {1, 1}};
+  const Array<float, 4> x(b, p.x, convolution_values<float>(p.x.size(), 0)),
+      w(b, p.filter, convolution_values<float>(p.filter.size(), 1)), y(b, p.y());
+  const Array<float, 2> gram(b, {24, 24});
+  auto step = b.record([&] {
+    b.conv2d_forward(x, w, p.conv, y);
+    const auto rows = y.reshape(Extents<2>{256, 24});
+    b.gemm(Op::transpose, Op::none, 1, rows, rows, 0, gram);
+  });
+  step();
+  const auto wanted = gram.to_host(b);
+  for (int i = 0; i < 4; ++i) {
+    b.fill(y.view(), 0);
+    b.fill(gram.view(), 0);
+    step();
+    CHECK(gram.to_host(b) == wanted);
+  }
+}
+
+TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {
+  Cuda b({.poison_allocations = true});
+  for (const Conv2d conv : {Conv2d{1, 1}, Conv2d{2, 1}, Conv2d{1, 0}})
+    for (const std::size_t channels : {3u, 16u, 64u}) {
+      const ConvolutionCase p{{4, 9, 8, channels}, {32, 3, 3, channels}, conv};
+      const auto hx = convolution_values<bf16>(p.x.size(), 0), hw = convolution_values<bf16>(p.filter.size(), 1),
+                 hdy = convolution_values<bf16>(p.y().size(), 2);
+      auto wanted = convolution_by_loops(p, to_double(hx), to_double(hw), to_double(hdy));
+      const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);
+      const Array<float, 4> dw(b, p.filter);
+      b.conv2d_forward(x, w, conv, y);
+      b.conv2d_backward_data(dy, w, conv, 0, dx);
+      b.conv2d_backward_filter(x, dy, conv, 0, dw);
+      CHECK(worst_error(y.to_host(b), wanted.y) <= 4e-3);
+      CHECK(worst_error(dx.to_host(b), wanted.dx) <= 4e-3);
+      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= 4e-3);
+      b.fill(dw.view(), 1);
+      b.conv2d_backward_filter(x, dy, conv, 1, dw);
+      for (double& v : wanted.dfilter) v += 1;
+      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= 4e-3);
+    }
+}

@@ -1,0 +1,30 @@
+#include <lotar/core/clock.hpp>
+
+#include <cstdint>
+#include <vector>
+
+#include <lotar/core/tensor.hpp>
+
+#include "../test.hpp"
+
+using namespace lotar;
+
+TEST_CASE("a clock starts at nothing") {
+  const Clock clock;
+  CHECK(clock.epoch == 0);
+  CHECK(clock.batch == 0);
+  CHECK(clock.step == 0);
+}
+
+TEST_CASE("a step advances the clock, each time it is replayed") {
+  TestBackend b;
+  const Tensor<Clock, 1, TestBackend> clock(b, {1}, std::vector<Clock>{{.epoch = 3, .batch = 5, .step = 100}});
+  const auto step = b.record([&] { b.for_each(1, AdvanceClock{clock.data}); });
+  for (std::uint32_t i = 1; i <= 5; ++i) {
+    step();
+    const Clock now = clock.to_host(b)[0];
+    CHECK(now.epoch == 3);
+    CHECK(now.batch == 5 + i);
+    CHECK(now.step == 100 + i);
+  }
+}

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Tests that floors.py finds each kind of fault, and only that."""
+import unittest
+
+import floors
+
+
+def found(header, body):
+    return [fault for _, fault in floors.header_faults(header, "#pragma once\n" + body + "\n")]
+
+
+class Floors(unittest.TestCase):
+    def test_allowed(self):
+        for header, body in [
+            ("loss/nt_xent.hpp", "#include <vector>\n#include <lotar/core/view.hpp>\n#include <lotar/ops/reduce.hpp>"),
+            ("nn/resnet.hpp", "#include <lotar/nn/conv.hpp>"),
+            ("backend/cpu.hpp", "#include <tbb/task_arena.h>\n#include <lotar/backend/cpu/gemm.hpp>"),
+            ("data/host_array.hpp", "#include <xtensor/xtensor.hpp>"),
+            ("io/png.hpp", '#include <png.h>  // not printf\n/* std::cout\n */ int n = std::snprintf(p, 1, "puts");'),
+        ]:
+            self.assertEqual(found(header, body), [], header)
+
+    def test_refused(self):
+        for header, body, fault in [
+            ("core/view.hpp", "#include <lotar/ops/reduce.hpp>", "not below core/"),
+            ("data/cifar.hpp", "#include <lotar/augment/views.hpp>", "not below data/"),
+            ("loss/nt_xent.hpp", "#include <lotar/backend/cpu.hpp>", "only users include a backend"),
+            ("loss/nt_xent.hpp", '#include "row.hpp"', "write <lotar/...>"),
+            ("loss/nt_xent.hpp", "#include <lotar/util/x.hpp>", "on no floor"),
+            ("util/x.hpp", "", "on no floor"),
+            ("ops/reduce.hpp", "#include <tbb/task_arena.h>", "belongs in backend/"),
+            ("ops/reduce.hpp", "#include <cuda_runtime.h>", "belongs in backend/"),
+            ("data/cifar.hpp", "#include <zlib.h>", "belongs in io/"),
+            ("data/cifar.hpp", "#include <xtensor/xarray.hpp>", "belongs in data/host_array.hpp"),
+            ("core/view.hpp", "#include <boost/any.hpp>", "does not know"),
+            ("train/pretrain.hpp", "std::printf(s);", "prints"),
+            ("train/pretrain.hpp", "std::cerr << s;", "prints"),
+            ("nn/conv.hpp", "#define TILE 4", "defines a macro"),
+            ("nn/conv.hpp", "#if defined(__CUDACC__)", "asks for the compiler"),
+            ("nn/conv.hpp", "cudaMalloc(&p, n);", "names CUDA"),
+        ]:
+            got = found(header, body)
+            self.assertEqual(len(got), 1, (header, body, got))
+            self.assertIn(fault, got[0])
+
+    def test_pragma_once(self):
+        self.assertEqual([f for _, f in floors.header_faults("nn/conv.hpp", "// x\n")], ["does not begin with #pragma once"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+#include <lotar/io/atomic_file.hpp>
+
+#include <sys/resource.h>
+
+#include <csignal>
+
+#include "../files.hpp"
+#include "../test.hpp"
+
+using namespace lotar;
+
+TEST_CASE("a file is written, then replaced, and nothing else is left behind") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_file_atomically(path, "old");
+  CHECK(read_bytes(path) == "old");
+  write_file_atomically(path, std::string_view("n\0w", 3));
+  CHECK(read_bytes(path) == std::string("n\0w", 3));
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("until commit, and without it, the old file is intact") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_bytes(path, "old");
+  const Bytes bytes{'n', 'e', 'w'};
+  {
+    AtomicFile file(path);
+    file.write(bytes);
+    CHECK(read_bytes(path) == "old");
+    CHECK(folder.files() == 2);
+  }
+  CHECK(read_bytes(path) == "old");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("two writers of one path do not mix") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  const Bytes a{'a', 'a'}, b{'b', 'b'};
+  AtomicFile first(path), second(path);
+  first.write(a);
+  second.write(b);
+  first.write(a);
+  first.commit();
+  CHECK(read_bytes(path) == "aaaa");
+  second.commit();
+  CHECK(read_bytes(path) == "bb");
+}
+
+TEST_CASE("a file that cannot be written whole leaves the old one") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_bytes(path, "old");
+  rlimit old{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &old) == 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{1000, old.rlim_max};
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &small) == 0);
+  std::string message;
+  try {
+    write_file_atomically(path, std::string(2000, 'x'));
+  } catch (const IoError& error) {
+    message = error.what();
+  }
+  setrlimit(RLIMIT_FSIZE, &old);
+  std::signal(SIGXFSZ, handler);
+  CHECK(message == path + ": cannot write: File too large");
+  CHECK(read_bytes(path) == "old");
+  CHECK(folder.files() == 1);
+}
+
+TEST_CASE("write_file_atomically refuses a missing folder and a path that is a folder") {
+  const ScratchFolder folder;
+  const std::string missing = folder / "missing/file";
+  CHECK_THROWS_WITH_AS(write_file_atomically(missing, "x"),
+                       (missing + ": cannot create: No such file or directory").c_str(), IoError);
+  const std::string inside = folder / "folder";
+  std::filesystem::create_directory(inside);
+  CHECK_THROWS_WITH_AS(write_file_atomically(inside, "x"), (inside + ": cannot put in place: Is a directory").c_str(),
+                       IoError);
+  CHECK(folder.files() == 1);
+}

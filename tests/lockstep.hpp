@@ -1,0 +1,302 @@
+#pragma once
+
+#include <atomic>
+#include <barrier>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <new>
+#include <span>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include <lotar/core/backend.hpp>
+#include <lotar/core/pool.hpp>
+
+namespace lotar {
+
+/// The tag of views of Lockstep: host memory, but no Cpu view.
+struct LockstepMemory {};
+
+/// What four threads share while they work on one item.
+struct LockstepTeam {
+  static constexpr std::size_t threads = 4;
+  std::barrier<> barrier{threads};
+  alignas(64) std::byte slot[threads][64];  // a reduction's partial results
+};
+
+/// A block of four real threads with real barriers: what a block of one thread would hide, this shows.
+class LockstepBlock {
+ public:
+  LockstepBlock(LockstepTeam& team, std::size_t thread, std::byte* scratch)
+      : team_(team), thread_(thread), scratch_(scratch) {}
+
+  template <class G>
+  void for_each(std::size_t m, const G& g) {
+    for (std::size_t i = thread_; i < m; i += LockstepTeam::threads) g(i);
+    team_.barrier.arrive_and_wait();
+  }
+
+  template <class G>
+  void for_each(std::size_t rows, std::size_t cols, const G& g) {
+    for_each(rows * cols, [&](std::size_t i) { g(i / cols, i % cols); });
+  }
+
+  template <class T, class G, class F>
+  T reduce(std::size_t m, T neutral, const G& g, const F& op) {
+    static_assert(sizeof(T) <= sizeof(team_.slot[0]));
+    T partial = neutral;
+    for (std::size_t i = thread_; i < m; i += LockstepTeam::threads) partial = op(partial, g(i));
+    std::memcpy(team_.slot[thread_], &partial, sizeof(T));
+    team_.barrier.arrive_and_wait();
+    T total = neutral;
+    for (std::size_t t = 0; t < LockstepTeam::threads; ++t) {
+      std::memcpy(&partial, team_.slot[t], sizeof(T));
+      total = op(total, partial);
+    }
+    team_.barrier.arrive_and_wait();
+    return total;
+  }
+
+  template <class T, class G>
+  void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
+    for_each(cols, [&](std::size_t c) {
+      T sum = T(0);
+      for (std::size_t r = 0; r < rows; ++r) sum += g(r, c);
+      out[c] = sum;
+    });
+  }
+
+  template <class T>
+  T* scratch(std::size_t m) {
+    std::byte* at = scratch_;
+    scratch_ += scratch_size<T>(m);
+    return reinterpret_cast<T*>(at);
+  }
+
+  template <class T>
+  void add(T* counter, T k) {
+    static_assert(std::is_integral_v<T>);
+    std::atomic_ref<T>(*counter).fetch_add(k, std::memory_order_relaxed);
+  }
+
+  bool leader() const { return thread_ == 0; }
+
+ private:
+  LockstepTeam& team_;
+  std::size_t thread_;
+  std::byte* scratch_;
+};
+
+struct LockstepOptions {
+  bool poison_allocations = true;
+};
+
+/// A backend for tests only: slow, plain and unforgiving. Kernels run on four threads; products and convolutions are
+/// plain loops that share nothing with other backends.
+class Lockstep {
+ public:
+  using Memory = LockstepMemory;
+  using Block = LockstepBlock;
+  static constexpr const char* name = "lockstep";
+
+  struct Resource {
+    void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{256}); }
+    void deallocate(void* p) const { ::operator delete (p, std::align_val_t{256}); }
+  };
+
+  explicit Lockstep(const LockstepOptions& options = {}) : shared_(std::make_shared<Shared>()) {
+    shared_->poison = options.poison_allocations;
+  }
+
+  Pool<Resource>& pool() { return shared_->pool; }
+
+  template <class T>
+  std::shared_ptr<T[]> allocate(std::size_t n) {
+    const std::size_t bytes = n * sizeof(T);
+    void* memory = shared_->pool.allocate(bytes);
+    if (shared_->poison) std::memset(memory, 0xFF, bytes);
+    return std::shared_ptr<T[]>(static_cast<T*>(memory),
+                                [shared = shared_, bytes](T* p) { shared->pool.deallocate(p, bytes); });
+  }
+
+  template <class T, std::size_t N>
+  void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
+    check_shape("copy", "to", from.extents, to.extents);
+    if (from.size() > 0) std::memmove(to.data, from.data, from.size() * sizeof(T));
+  }
+  template <class T, std::size_t N>
+  void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
+    for (std::size_t i = 0; i < to.size(); ++i) to.data[i] = value;
+  }
+  template <class T>
+  void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
+    check_shape("upload", "to", Extents<1>{{host.size()}}, to.extents);
+    if (!host.empty()) std::memcpy(to.data, host.data(), host.size_bytes());
+  }
+  template <class T>
+  void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
+    check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
+    if (!host.empty()) std::memcpy(host.data(), from.data, host.size_bytes());
+  }
+  void sync() {}
+
+  template <class F>
+  void for_each(std::size_t n, const F& f) {
+    shared_->run([&](std::size_t thread) {
+      const F body = f;
+      for (std::size_t i = thread; i < n; i += LockstepTeam::threads) body(i);
+    });
+  }
+  template <class F>
+  void for_each(std::size_t rows, std::size_t cols, const F& f) {
+    if (cols == 0) return;
+    shared_->run([&](std::size_t thread) {
+      const F body = f;
+      for (std::size_t i = thread; i < rows * cols; i += LockstepTeam::threads) body(i / cols, i % cols);
+    });
+  }
+  template <class F>
+  void for_each_block(std::size_t n, Work work, const F& f) {
+    std::vector<std::byte> memory(work.scratch_bytes + 64);
+    std::byte* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64);
+    shared_->run([&](std::size_t thread) {
+      const F body = f;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (thread == 0 && work.scratch_bytes > 0) std::memset(scratch, 0xFF, work.scratch_bytes);
+        shared_->team.barrier.arrive_and_wait();
+        LockstepBlock block(shared_->team, thread, scratch);
+        body(block, i);
+        shared_->team.barrier.arrive_and_wait();
+      }
+    });
+  }
+
+  template <class A, class B, class C>
+  void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
+    using T = std::remove_const_t<typename A::Element>;
+    using Out = typename C::Element;
+    const Matrix<const T, Memory> ma(a), mb(b);
+    const Matrix<Out, Memory> mc(c);
+    check_gemm(op_a, op_b, ma, mb, mc);
+    const std::size_t depth = op_a == Op::none ? ma.cols : ma.rows;
+    for (std::size_t i = 0; i < mc.batches; ++i)
+      for (std::size_t r = 0; r < mc.rows; ++r)
+        for (std::size_t col = 0; col < mc.cols; ++col) {
+          Accum<T> sum = 0;
+          for (std::size_t k = 0; k < depth; ++k) {
+            const std::size_t at_a = op_a == Op::none ? r * ma.row_stride + k : k * ma.row_stride + r;
+            const std::size_t at_b = op_b == Op::none ? k * mb.row_stride + col : col * mb.row_stride + k;
+            sum += static_cast<Accum<T>>(ma.data[i * ma.batch_stride + at_a]) *
+                   static_cast<Accum<T>>(mb.data[i * mb.batch_stride + at_b]);
+          }
+          Out& out = mc.data[i * mc.batch_stride + r * mc.row_stride + col];
+          out = static_cast<Out>(static_cast<Accum<T>>(alpha) * sum +
+                                 (beta == 0 ? Accum<T>(0) : static_cast<Accum<T>>(beta) * static_cast<Accum<T>>(out)));
+        }
+  }
+
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y) {
+    check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
+    fill(y, T(0));
+    taps(x.extents, filter.extents, y.extents, conv,
+         [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
+           y(n, p, q, k) += x(n, h, w, c) * filter(k, r, s, c);
+         });
+  }
+  template <class T>
+  void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
+                            const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
+                            const View<T, 4, Memory>& dx) {
+    check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
+    scale(dx, beta);
+    taps(dx.extents, filter.extents, dy.extents, conv,
+         [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
+           dx(n, h, w, c) += dy(n, p, q, k) * filter(k, r, s, c);
+         });
+  }
+  template <class T>
+  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
+                              const View<T, 4, Memory>& dfilter) {
+    check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
+    scale(dfilter, beta);
+    taps(x.extents, dfilter.extents, dy.extents, conv,
+         [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
+           dfilter(k, r, s, c) += dy(n, p, q, k) * x(n, h, w, c);
+         });
+  }
+
+  Lockstep fork() const { return *this; }
+  void wait(const Lockstep&) {}
+  template <class F>
+  F record(F step) {
+    return step;
+  }
+
+ private:
+  /// Three threads that wait for work, and the caller's own.
+  struct Shared {
+    Pool<Resource> pool;
+    bool poison = true;
+    LockstepTeam team;
+    std::function<void(std::size_t)> work;
+    bool stop = false;
+    std::barrier<> turn{LockstepTeam::threads};
+    std::vector<std::thread> workers;
+
+    Shared() {
+      for (std::size_t t = 1; t < LockstepTeam::threads; ++t)
+        workers.emplace_back([this, t] {
+          for (;;) {
+            turn.arrive_and_wait();
+            if (stop) return;
+            work(t);
+            turn.arrive_and_wait();
+          }
+        });
+    }
+    ~Shared() {
+      stop = true;
+      turn.arrive_and_wait();
+      for (std::thread& w : workers) w.join();
+    }
+    void run(const std::function<void(std::size_t)>& f) {
+      work = f;
+      turn.arrive_and_wait();
+      work(0);
+      turn.arrive_and_wait();
+    }
+  };
+
+  template <class T>
+  static void scale(const View<T, 4, Memory>& v, double beta) {
+    for (std::size_t i = 0; i < v.size(); ++i) v.data[i] = beta == 0 ? T(0) : static_cast<T>(beta) * v.data[i];
+  }
+
+  /// f(n, h, w, c, k, r, s, p, q) for every product of the convolution that falls inside the image.
+  template <class F>
+  static void taps(const Extents<4>& x, const Extents<4>& filter, const Extents<4>& y, Conv2d conv, const F& f) {
+    for (std::size_t n = 0; n < y[0]; ++n)
+      for (std::size_t p = 0; p < y[1]; ++p)
+        for (std::size_t q = 0; q < y[2]; ++q)
+          for (std::size_t r = 0; r < filter[1]; ++r)
+            for (std::size_t s = 0; s < filter[2]; ++s) {
+              const std::size_t h = p * conv.stride + r, w = q * conv.stride + s;
+              if (h < conv.padding || w < conv.padding || h >= x[1] + conv.padding || w >= x[2] + conv.padding)
+                continue;
+              for (std::size_t k = 0; k < y[3]; ++k)
+                for (std::size_t c = 0; c < x[3]; ++c) f(n, h - conv.padding, w - conv.padding, c, k, r, s, p, q);
+            }
+  }
+
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace lotar

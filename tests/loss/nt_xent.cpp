@@ -1,0 +1,240 @@
+#include <lotar/loss/nt_xent.hpp>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <lotar/core/tensor.hpp>
+
+#include "../reference/loss.hpp"
+#include "../test.hpp"
+
+using namespace lotar;
+
+namespace {
+
+template <class T>
+constexpr double tolerance = sizeof(T) == 4 ? 2e-5 : 1e-10;
+
+template <class T>
+struct Result {
+  std::vector<T> losses, dz, positives;
+  double loss;  // sum of c_a l_a
+};
+
+/// Both phases. Without coefficients: 1 / 2N.
+template <class T>
+Result<T> run(const std::vector<T>& z, std::size_t rows, double temperature, std::vector<T> coefficients = {}) {
+  TestBackend b;
+  if (coefficients.empty()) coefficients.assign(rows, T(1) / static_cast<T>(rows));
+  const std::size_t cols = z.size() / rows;
+  const Tensor<T, 2, TestBackend> tz(b, {rows, cols}, z), dz(b, {rows, cols});
+  const Tensor<T, 1, TestBackend> losses(b, {rows}), c(b, {rows}, coefficients);
+  const auto state = nt_xent_forward(b, tz, {.temperature = temperature}, losses);
+  nt_xent_backward(b, state, c, dz);
+  Result<T> result{losses.to_host(b), dz.to_host(b), state.positives.to_host(b), 0};
+  for (std::size_t a = 0; a < rows; ++a)
+    result.loss += static_cast<double>(coefficients[a]) * static_cast<double>(result.losses[a]);
+  return result;
+}
+
+/// sin(1 + 0.7 i + 1.3 j + 0.11 i j) (1 + 0.1 i), as in tests/reference/loss.py.
+template <class T>
+std::vector<T> wave(std::size_t rows, std::size_t cols) {
+  std::vector<T> z;
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < cols; ++c) {
+      const double i = static_cast<double>(r), j = static_cast<double>(c);
+      z.push_back(static_cast<T>(std::sin(1 + .7 * i + 1.3 * j + .11 * i * j) * (1 + .1 * i)));
+    }
+  return z;
+}
+
+/// By plain loops over the definition, in double.
+template <class T>
+Result<double> reference(const std::vector<T>& z, std::size_t m, double temperature, const std::vector<double>& c) {
+  const std::size_t d = z.size() / m;
+  std::vector<double> u(z.begin(), z.end()), norm(m), s(m * m), all(m);
+  Result<double> result{std::vector<double>(m), std::vector<double>(z.size()), std::vector<double>(m), 0};
+  for (std::size_t a = 0; a < m; ++a) {
+    for (std::size_t j = 0; j < d; ++j) norm[a] += u[a * d + j] * u[a * d + j];
+    norm[a] = std::sqrt(norm[a]);
+    for (std::size_t j = 0; j < d; ++j) u[a * d + j] /= norm[a];
+  }
+  for (std::size_t a = 0; a < m; ++a) {
+    double sum = 0;
+    for (std::size_t b = 0; b < m; ++b) {
+      for (std::size_t j = 0; j < d; ++j) s[a * m + b] += u[a * d + j] * u[b * d + j] / temperature;
+      if (b != a) sum += std::exp(s[a * m + b]);
+    }
+    all[a] = std::log(sum);
+    result.positives[a] = s[a * m + (a + m / 2) % m];
+    result.losses[a] = all[a] - result.positives[a];
+    result.loss += c[a] * result.losses[a];
+  }
+  for (std::size_t a = 0; a < m; ++a) {
+    std::vector<double> du(d);
+    for (std::size_t b = 0; b < m; ++b) {
+      if (b == a) continue;
+      const double positive = b == (a + m / 2) % m;
+      const double g =
+          c[a] * (std::exp(s[a * m + b] - all[a]) - positive) + c[b] * (std::exp(s[b * m + a] - all[b]) - positive);
+      for (std::size_t j = 0; j < d; ++j) du[j] += g * u[b * d + j] / temperature;
+    }
+    double along = 0;
+    for (std::size_t j = 0; j < d; ++j) along += du[j] * u[a * d + j];
+    for (std::size_t j = 0; j < d; ++j) result.dz[a * d + j] = (du[j] - along * u[a * d + j]) / norm[a];
+  }
+  return result;
+}
+
+/// Every value within `relative` of the largest wanted one.
+template <class T>
+void check_close(const std::vector<T>& got, const std::vector<double>& wanted, double relative) {
+  REQUIRE(got.size() == wanted.size());
+  double scale = 0, error = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    scale = max(scale, std::abs(wanted[i]));
+    const double off = std::abs(static_cast<double>(got[i]) - wanted[i]);
+    error = off <= error ? error : off;  // keeps NaN
+  }
+  CHECK(error <= relative * scale);
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("equal rows give log(2N-1) and no gradient", T, float, double) {
+  for (const std::size_t m : {2u, 4u, 10u}) {
+    std::vector<T> z;
+    for (std::size_t i = 0; i < m; ++i) z.insert(z.end(), {T(.6), T(0), T(.8)});
+    const auto r = run<T>(z, m, .5);
+    for (const T l : r.losses) CHECK(l == doctest::Approx(std::log(static_cast<double>(m) - 1)).epsilon(1e-6));
+    for (const T g : r.dz) CHECK(static_cast<double>(g) == doctest::Approx(0).epsilon(1e-6));
+  }
+}
+
+TEST_CASE_TEMPLATE("one image has no negatives: no loss, no gradient", T, float, double) {
+  const auto r = run<T>({1, 2, -3, 1}, 2, .2);
+  CHECK(r.losses == std::vector<T>(2));
+  for (const T g : r.dz) CHECK(std::abs(g) < 1e-6);
+}
+
+TEST_CASE_TEMPLATE("a worked example", T, float, double) {
+  const auto r = run<T>({1, 2, T(.5), -1, -1, T(.3), T(.9), T(1.7), T(.2), T(-1.1), T(-.7), T(.8)}, 6, .2);
+  const double wanted[] = {.0470046, .00119164, .0135065, .04235884, .00127438, .16786502};
+  for (std::size_t a = 0; a < 6; ++a) CHECK(r.losses[a] == doctest::Approx(wanted[a]).epsilon(1e-4));
+  CHECK(r.loss == doctest::Approx(.0455334959).epsilon(1e-5));
+}
+
+TEST_CASE_TEMPLATE("losses and gradients are PyTorch's", T, float, double) {
+  const std::size_t m = 8;
+  const auto z = wave<T>(m, 3);
+  const auto plain = run<T>(z, m, .2);
+  check_close(plain.losses, expected::nt_xent_losses, tolerance<T>);
+  check_close(plain.dz, expected::nt_xent_gradient, tolerance<T>);
+  std::vector<T> c;
+  for (std::size_t a = 0; a < m; ++a) c.push_back(static_cast<T>(std::cos(static_cast<double>(a))));
+  check_close(run<T>(z, m, .2, c).dz, expected::nt_xent_weighted_gradient, tolerance<T>);
+}
+
+TEST_CASE("the gradient matches central differences, whatever the coefficients") {
+  const std::size_t m = 6, d = 4;
+  const auto z = wave<double>(m, d);
+  const std::vector<double> c{.3, -1, 0, 2, .5, .1};
+  const auto dz = run(z, m, .3, c).dz;
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    auto up = z, down = z;
+    up[i] += 1e-5, down[i] -= 1e-5;
+    CHECK(dz[i] == doctest::Approx((run(up, m, .3, c).loss - run(down, m, .3, c).loss) / 2e-5).epsilon(1e-6));
+  }
+}
+
+TEST_CASE_TEMPLATE("batches of several tiles agree with plain loops", T, float, double) {
+  for (const std::size_t m : {26u, 514u, 1026u}) {
+    const std::size_t d = m == 26 ? 17 : 5;
+    CAPTURE(m);
+    const auto z = wave<T>(m, d);
+    std::vector<T> c;
+    for (std::size_t a = 0; a < m; ++a) c.push_back(static_cast<T>(1 + a % 3) / static_cast<T>(m));
+    const auto got = run<T>(z, m, .2, c);
+    const auto wanted = reference(z, m, .2, std::vector<double>(c.begin(), c.end()));
+    check_close(got.losses, wanted.losses, tolerance<T>);
+    check_close(got.positives, wanted.positives, tolerance<T>);
+    check_close(got.dz, wanted.dz, tolerance<T>);
+  }
+}
+
+TEST_CASE_TEMPLATE("small temperatures neither overflow nor lose the gradient", T, float, double) {
+  const std::size_t m = 26;
+  const auto z = wave<T>(m, 5);
+  for (const double temperature : {.01, .002}) {
+    const auto got = run<T>(z, m, temperature);
+    const auto wanted = reference(z, m, temperature, std::vector<double>(m, 1 / static_cast<double>(m)));
+    check_close(got.losses, wanted.losses, tolerance<T>);
+    check_close(got.dz, wanted.dz, tolerance<T> / temperature);
+  }
+}
+
+TEST_CASE_TEMPLATE("a row of zeros is at right angles to all others and has no gradient", T, float, double) {
+  const auto r = run<T>({0, 0, 1, 0, 0, 1, 1, 1}, 4, .2);
+  CHECK(r.losses[0] == doctest::Approx(std::log(3)));
+  CHECK(r.dz[0] == 0);
+  CHECK(r.dz[1] == 0);
+  for (const T g : r.dz) CHECK(is_finite(g));
+  CHECK(std::abs(r.dz[2]) + std::abs(r.dz[3]) > 0);
+}
+
+TEST_CASE("NaN in one row is NaN in every loss") {
+  for (const float l : run<float>({1, 2, std::nanf(""), -1, -1, 3, 2, 2}, 4, .2).losses) CHECK(std::isnan(l));
+}
+
+TEST_CASE("extra memory grows linearly with the batch") {
+  TestBackend b;
+  std::size_t extra[2];
+  for (const std::size_t i : {0u, 1u}) {
+    const std::size_t m = std::size_t{1024} << i;
+    const Tensor<float, 2, TestBackend> z(b, {m, 2}, wave<float>(m, 2)), dz(b, {m, 2});
+    const Tensor<float, 1, TestBackend> losses(b, {m}), c(b, {m}, std::vector<float>(m, 1));
+    const std::size_t before = b.pool().used();
+    b.pool().reset_peak();
+    {
+      const auto state = nt_xent_forward(b, z, {}, losses);
+      nt_xent_backward(b, state, c, dz);
+    }
+    extra[i] = b.pool().peak() - before;
+    CHECK(b.pool().used() == before);
+    const std::size_t allocations = b.pool().allocations();
+    nt_xent_backward(b, nt_xent_forward(b, z, {}, losses), c, dz);
+    CHECK(b.pool().allocations() == allocations);
+  }
+  CHECK(extra[1] <= 2 * extra[0]);
+  CHECK(extra[1] < 2048 * 2048 * sizeof(float) / 3);
+}
+
+TEST_CASE("bad input is refused") {
+  TestBackend b;
+  const Tensor<float, 2, TestBackend> z(b, {4, 2}), odd(b, {3, 2}), none(b, {0, 2});
+  const Tensor<float, 1, TestBackend> losses(b, {4}), short_losses(b, {2});
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, odd, {}, losses),
+                       "nt_xent_forward: z must be [2N, D] with N >= 1, got [3, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, none, {}, losses),
+                       "nt_xent_forward: z must be [2N, D] with N >= 1, got [0, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, z, {}, short_losses), "nt_xent_forward: losses must be [4], got [2]",
+                       ShapeError);
+  const double infinity = std::numeric_limits<double>::infinity();
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, z, {.temperature = 0}, losses),
+                       "nt_xent_forward: temperature must be finite and > 0, got 0.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, z, {.temperature = -.5}, losses),
+                       "nt_xent_forward: temperature must be finite and > 0, got -0.500000", ConfigError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, z, {.temperature = infinity}, losses),
+                       "nt_xent_forward: temperature must be finite and > 0, got inf", ConfigError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, z, {.temperature = std::abs(infinity - infinity)}, losses),
+                       "nt_xent_forward: temperature must be finite and > 0, got nan", ConfigError);
+
+  b.fill(z, 1.f);
+  const auto state = nt_xent_forward(b, z, {}, losses);
+  CHECK_THROWS_WITH_AS(nt_xent_backward(b, state, short_losses, z),
+                       "nt_xent_backward: coefficients must be [4], got [2]", ShapeError);
+  CHECK_THROWS_WITH_AS(nt_xent_backward(b, state, losses, odd), "nt_xent_backward: dz must be [4, 2], got [3, 2]",
+                       ShapeError);
+}

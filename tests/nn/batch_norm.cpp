@@ -1,0 +1,247 @@
+#include <lotar/nn/batch_norm.hpp>
+
+#include <cmath>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "layers.hpp"
+
+using namespace lotar;
+
+namespace {
+
+/// One layer with gamma = 1.5, .5, ... and beta noise, in training: its output, gradients and running statistics.
+struct Result {
+  std::vector<double> y, dx, dresidual, dgamma, dbeta, running_mean, running_var;
+};
+
+template <class T>
+Result run(std::size_t rows, std::size_t cols, const std::vector<double>& x, bool relu, bool residual) {
+  using A = Accum<T>;
+  TestBackend b;
+  ParameterTable table;
+  const BatchNorm norm(table, "bn", cols, relu);
+  NetworkState<T, TestBackend> state(b, table, 1);
+  const Parameter &gamma = table.parameters()[0], &beta = table.parameters()[1];
+  std::vector<A> values(table.size(), A(0));
+  for (std::size_t c = 0; c < cols; ++c) {
+    values[gamma.offset + c] = static_cast<A>(c % 2 ? .5 : 1.5);
+    values[beta.offset + c] = static_cast<A>(noise(5, c));
+  }
+  b.upload(values, state.values.flat());
+  const auto narrow = [](const std::vector<double>& from) {
+    std::vector<T> to;
+    for (const double v : from) to.push_back(static_cast<T>(static_cast<A>(v)));
+    return to;
+  };
+  const auto wide = [](const auto& from) {
+    std::vector<double> to;
+    for (const auto v : from) to.push_back(static_cast<double>(static_cast<A>(v)));
+    return to;
+  };
+  auto pass = state.pass(b, true);
+  const Extents<2> extents{{rows, cols}};
+  Array<2, T> r;
+  if (residual) r = Array<2, T>(b, extents, narrow(noise_values(rows * cols, 6)));
+  const auto y = norm.forward(b, Array<2, T>(b, extents, narrow(x)), pass, r);
+  Result result;
+  result.y = wide(y.to_host(b));
+  const Array<2, T> dy(b, extents, narrow(noise_values(rows * cols, 7)));
+  result.dx = wide(norm.backward(b, dy, pass).to_host(b));
+  result.dresidual = wide(dy.to_host(b));
+  const auto gradients = state.gradients.to_host(b), statistics = state.statistics.to_host(b);
+  result.dgamma = wide(part(gradients, gamma));
+  result.dbeta = wide(part(gradients, beta));
+  result.running_mean = wide(part(statistics, table.statistics()[0]));
+  result.running_var = wide(part(statistics, table.statistics()[1]));
+  CHECK(pass.tape.empty());
+  return result;
+}
+
+/// The same by plain loops, in double.
+Result plain(std::size_t rows, std::size_t cols, const std::vector<double>& x, bool relu, bool residual) {
+  Result e;
+  e.y.resize(x.size()), e.dx.resize(x.size()), e.dresidual.resize(x.size());
+  const double n = static_cast<double>(rows);
+  for (std::size_t c = 0; c < cols; ++c) {
+    const double gamma = c % 2 ? .5 : 1.5, beta = noise(5, c);
+    double mean = 0, square = 0, dbeta = 0, dgamma = 0;
+    for (std::size_t r = 0; r < rows; ++r) mean += x[r * cols + c] / n;
+    for (std::size_t r = 0; r < rows; ++r) square += (x[r * cols + c] - mean) * (x[r * cols + c] - mean);
+    const double deviation = std::sqrt(square / n + 1e-5);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t i = r * cols + c;
+      const double xhat = (x[i] - mean) / deviation;
+      const double sum = gamma * xhat + beta + (residual ? noise(6, i) : 0);
+      e.y[i] = relu && sum < 0 ? 0 : sum;
+      e.dresidual[i] = relu && sum < 0 ? 0 : noise(7, i);
+      dbeta += e.dresidual[i];
+      dgamma += e.dresidual[i] * xhat;
+    }
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::size_t i = r * cols + c;
+      const double xhat = (x[i] - mean) / deviation;
+      e.dx[i] = gamma / deviation * (e.dresidual[i] - dbeta / n - xhat * dgamma / n);
+    }
+    e.dgamma.push_back(dgamma), e.dbeta.push_back(dbeta);
+    e.running_mean.push_back(.1 * mean);
+    e.running_var.push_back(.9 + .1 * square / (n - 1));
+  }
+  return e;
+}
+
+void check_equal(const std::vector<double>& got, const std::vector<double>& wanted, double epsilon) {
+  REQUIRE(got.size() == wanted.size());
+  double most = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) most = std::max(most, std::abs(got[i] - wanted[i]));
+  CHECK(most <= epsilon);
+}
+
+}  // namespace
+
+TEST_CASE("training gives each channel mean beta and deviation gamma; a constant channel is beta") {
+  const std::size_t rows = 600, cols = 3;
+  auto x = noise_values(rows * cols, 1);
+  for (std::size_t r = 0; r < rows; ++r) x[r * cols + 1] = 3;
+  const Result r = run<double>(rows, cols, x, false, false);
+  for (std::size_t c = 0; c < cols; ++c) {
+    double mean = 0, square = 0;
+    for (std::size_t i = 0; i < rows; ++i) mean += r.y[i * cols + c] / rows;
+    for (std::size_t i = 0; i < rows; ++i) square += std::pow(r.y[i * cols + c] - mean, 2) / rows;
+    CHECK(mean == doctest::Approx(noise(5, c)).epsilon(1e-12));
+    CHECK(std::sqrt(square) == doctest::Approx(c == 1 ? 0 : 1.5).epsilon(1e-4));  // epsilon's part: 1.5e-5
+  }
+  CHECK(r.running_mean[1] == doctest::Approx(.3));
+  CHECK(r.running_var[1] == doctest::Approx(.9));
+}
+
+TEST_CASE_TEMPLATE("all of it agrees with plain loops", T, double, float) {
+  // One tile of rows and several, with a rest; strips of columns with a rest.
+  const std::size_t shapes[][2] = {{2, 1}, {7, 5}, {256, 64}, {257, 65}, {1000, 70}};
+  const double epsilon = std::is_same_v<T, float> ? 2e-5 : 1e-12;
+  for (const auto& shape : shapes)
+    for (const bool relu : {false, true})
+      for (const bool residual : {false, true}) {
+        const std::size_t rows = shape[0], cols = shape[1];
+        CAPTURE(rows);
+        CAPTURE(cols);
+        CAPTURE(relu);
+        CAPTURE(residual);
+        const auto x = noise_values(rows * cols, 1);
+        const Result got = run<T>(rows, cols, x, relu, residual), wanted = plain(rows, cols, x, relu, residual);
+        check_equal(got.y, wanted.y, epsilon);
+        check_equal(got.dx, wanted.dx,
+                    epsilon * (rows == 2 ? 100 : 1));  // two rows: differences of nearly equal numbers
+        check_equal(got.dresidual, wanted.dresidual, 1e-15);
+        check_equal(got.dgamma, wanted.dgamma, epsilon * 10);
+        check_equal(got.dbeta, wanted.dbeta, epsilon * 10);
+        check_equal(got.running_mean, wanted.running_mean, epsilon);
+        check_equal(got.running_var, wanted.running_var, epsilon);
+      }
+}
+
+TEST_CASE("a large mean costs no digits") {
+  const std::size_t rows = 700, cols = 2;
+  auto x = noise_values(rows * cols, 1);
+  for (double& v : x) v = static_cast<float>(v + 4096);  // float: steps of 2^-11
+  const Result got = run<float>(rows, cols, x, false, false), wanted = plain(rows, cols, x, false, false);
+  check_equal(got.y, wanted.y, 2e-3);  // the mean itself has an error of half a step, .00024, over a deviation of .58
+  check_equal(got.running_var, wanted.running_var, 1e-5);  // a tenth of what that error times a tile's mean, .1, gives
+}
+
+TEST_CASE("bf16 is read and written, and all sums are of floats") {
+  const std::size_t rows = 300, cols = 17;
+  std::vector<double> x = noise_values(rows * cols, 1);
+  for (double& v : x) v = static_cast<double>(static_cast<float>(bf16(static_cast<float>(v))));
+  const Result got = run<bf16>(rows, cols, x, false, false), wanted = plain(rows, cols, x, false, false);
+  check_equal(got.y, wanted.y, 4 * 0x1p-9 + 1e-5);  // |y| < 4, rounded to 8 bits
+  check_equal(got.running_mean, wanted.running_mean, 1e-6);
+  check_equal(got.running_var, wanted.running_var, 1e-6);
+  check_equal(got.dx, wanted.dx, 8 * 0x1p-8);  // dy is rounded as well
+}
+
+TEST_CASE("gradients match central differences") {
+  for (const bool relu : {false, true})
+    for (const bool residual : {false, true}) {
+      ParameterTable table;
+      const BatchNorm norm(table, "bn", 3, relu);
+      const Extents<2> extents{{5, 3}};
+      check_gradients(
+          table, residual ? 30 : 15,
+          [&](auto& b, const std::vector<double>& v, auto& pass) {
+            Array<2> r;
+            if (residual) r = Array<2>(b, extents, std::vector<double>(v.begin() + 15, v.end()));
+            return norm.forward(b, Array<2>(b, extents, std::vector<double>(v.begin(), v.begin() + 15)), pass, r);
+          },
+          [&](auto& b, const auto& dy, auto& pass) {
+            auto all = norm.backward(b, dy, pass).to_host(b);
+            if (residual)
+              for (const double d : dy.to_host(b)) all.push_back(d);
+            return all;
+          });
+    }
+}
+
+TEST_CASE_TEMPLATE("evaluation uses the running statistics and changes nothing", T, float, double) {
+  TestBackend b;
+  ParameterTable table;
+  const BatchNorm norm(table, "bn", 2, true);
+  NetworkState<T, TestBackend> state(b, table, 1);
+  std::vector<T> statistics(table.statistics_size(), T(0));
+  for (std::size_t c = 0; c < 2; ++c) {
+    statistics[table.statistics()[0].offset + c] = static_cast<T>(c + 1);
+    statistics[table.statistics()[1].offset + c] = static_cast<T>(4 - 1e-5);
+  }
+  b.upload(statistics, state.statistics.flat());
+  auto pass = state.pass(b, false);
+  const auto y = norm.forward(b, Array<2, T>(b, {{1, 2}}, std::vector<T>{7, -2}), pass).to_host(b);  // one row will do
+  CHECK(y[0] == doctest::Approx(3).epsilon(1e-6));
+  CHECK(y[1] == 0);
+  CHECK(pass.tape.empty());
+  CHECK(state.statistics.to_host(b) == statistics);
+}
+
+TEST_CASE("NaN passes through the ReLU") {
+  TestBackend b;
+  ParameterTable table;
+  const BatchNorm norm(table, "bn", 1, true);
+  NetworkState<float, TestBackend> state(b, table, 1);
+  auto pass = state.pass(b, true);
+  for (const float y : norm.forward(b, Array<2, float>(b, {{2, 1}}, std::vector<float>{NAN, 1}), pass).to_host(b))
+    CHECK(std::isnan(y));
+}
+
+TEST_CASE("parameters and statistics are declared as PyTorch has them") {
+  ParameterTable table;
+  const BatchNorm norm(table, "bn1", 4, true);
+  REQUIRE(table.parameters().size() == 2);
+  REQUIRE(table.statistics().size() == 2);
+  const char* const names[] = {"bn1.weight", "bn1.bias"};
+  for (std::size_t i = 0; i < 2; ++i) {
+    CHECK(table.parameters()[i].name == names[i]);
+    CHECK(table.parameters()[i].shape == std::vector<std::size_t>{4});
+    CHECK(table.parameters()[i].kind == ParameterKind::norm);
+    CHECK(table.parameters()[i].init.scale == (i == 0 ? 1 : 0));
+  }
+  CHECK(table.statistics()[0].name == "bn1.running_mean");
+  CHECK(table.statistics()[1].name == "bn1.running_var");
+}
+
+TEST_CASE("what does not fit is refused") {
+  TestBackend b;
+  ParameterTable table;
+  const BatchNorm norm(table, "bn", 3, true);
+  NetworkState<float, TestBackend> state(b, table, 1);
+  auto train = state.pass(b, true), evaluate = state.pass(b, false);
+  const Array<2, float> x(b, {{4, 3}});
+  CHECK_THROWS_WITH_AS(norm.forward(b, Array<2, float>(b, {{4, 2}}), evaluate),
+                       "BatchNorm: x must be [M, 3], got [4, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(norm.forward(b, Array<2, float>(b, {{1, 3}}), train),
+                       "BatchNorm: x must be [M, 3] with M >= 2, got [1, 3]", ShapeError);
+  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, Array<2, float>(b, {{4, 4}})),
+                       "BatchNorm: residual must be [4, 3], got [4, 4]", ShapeError);
+  norm.forward(b, x.share(), train);
+  CHECK_THROWS_WITH_AS(norm.backward(b, Array<2, float>(b, {{5, 3}}), train),
+                       "BatchNorm::backward: dy must be [4, 3], got [5, 3]", ShapeError);
+}

@@ -1,0 +1,125 @@
+#include <lotar/nn/conv_unit.hpp>
+
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "layers.hpp"
+
+using namespace lotar;
+
+TEST_CASE_TEMPLATE("in evaluation the unit is relu(norm(conv x) + residual), by hand", T, float, double) {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit unit(table, "conv", "bn", {1, 2, 1, Conv2d{1, 0}});
+  NetworkState<T, TestBackend> state(b, table, 1);
+  std::vector<T> values(table.size(), T(0)), statistics(table.statistics_size(), T(0));
+  const auto set = [](std::vector<T>& to, const Parameter& p, std::vector<T> v) {
+    for (std::size_t i = 0; i < v.size(); ++i) to[p.offset + i] = v[i];
+  };
+  set(values, entry(table.parameters(), "conv.weight"), {2, -1});
+  set(values, entry(table.parameters(), "bn.weight"), {3, 1});
+  set(values, entry(table.parameters(), "bn.bias"), {1, 0});
+  set(statistics, entry(table.statistics(), "bn.running_mean"), {4, 0});
+  set(statistics, entry(table.statistics(), "bn.running_var"), {T(.25 - 1e-5), T(1 - 1e-5)});
+  b.upload(values, state.values.flat());
+  b.upload(statistics, state.statistics.flat());
+  auto pass = state.pass(b, false);
+  const Extents<4> in{{1, 1, 3, 1}}, out{{1, 1, 3, 2}};
+  const std::vector<T> x{1, 2, 3}, residual{0, 0, 0, 3, -20, 5};
+  // channel 0: 3 (2 x - 4) / .5 + 1, channel 1: -x
+  const double plain[] = {0, 0, 1, 0, 13, 0}, added[] = {0, 0, 1, 1, 0, 2};
+  const auto y = unit.forward(b, Array<4, T>(b, in, x), pass).to_host(b);
+  const auto z = unit.forward(b, Array<4, T>(b, in, x), pass, Array<4, T>(b, out, residual)).to_host(b);
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(y[i] == doctest::Approx(plain[i]).epsilon(1e-6));
+    CHECK(z[i] == doctest::Approx(added[i]).epsilon(1e-6));
+  }
+  CHECK(pass.tape.empty());
+}
+
+TEST_CASE("gradients match central differences") {
+  const struct {
+    std::size_t kernel;
+    Conv2d conv;
+    bool relu, residual;
+  } cases[] = {{3, {1, 1}, true, true}, {3, {2, 1}, true, false}, {1, {2, 0}, false, false}, {1, {1, 0}, false, true}};
+  for (const auto& k : cases) {
+    ParameterTable table;
+    const ConvUnit unit(table, "conv", "bn", {2, 3, k.kernel, k.conv, k.relu});
+    const Extents<4> in{{2, 3, 4, 2}};
+    const Extents<4> out = conv2d_output(in, {{3, k.kernel, k.kernel, 2}}, k.conv);
+    check_gradients(
+        table, in.size() + (k.residual ? out.size() : 0),
+        [&](auto& b, const std::vector<double>& v, auto& pass) {
+          const auto middle = v.begin() + static_cast<std::ptrdiff_t>(in.size());
+          Array<4> x(b, in, std::vector<double>(v.begin(), middle));
+          if (!k.residual) return unit.forward(b, std::move(x), pass);
+          return unit.forward(b, std::move(x), pass, Array<4>(b, out, std::vector<double>(middle, v.end())));
+        },
+        [&](auto& b, auto dy, auto& pass) {
+          std::vector<double> all = unit.backward(b, dy, pass).to_host(b);
+          if (k.residual)
+            for (const double d : dy.to_host(b)) all.push_back(d);  // dy has become the residual's gradient
+          return all;
+        });
+  }
+}
+
+TEST_CASE("backward adds to a gradient given; backward_first gives the parameters' gradients alone") {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit unit(table, "conv", "bn", {2, 3, 3, Conv2d{2, 1}});
+  NetworkState<double, TestBackend> state(b, table, 1);
+  const Extents<4> in{{2, 5, 4, 2}}, out{{2, 3, 2, 3}};
+  const auto run = [&](auto backward) {
+    auto pass = state.pass(b, true);
+    unit.forward(b, Array<4>(b, in, noise_values(in.size(), 1)), pass);
+    return backward(Array<4>(b, out, noise_values(out.size(), 2)), pass);
+  };
+  const auto dx = run([&](auto dy, auto& pass) { return unit.backward(b, dy, pass).to_host(b); });
+  const auto gradients = state.gradients.to_host(b);
+  const auto sum = run([&](auto dy, auto& pass) {
+    return unit.backward(b, dy, pass, Array<4>(b, in, noise_values(in.size(), 3))).to_host(b);
+  });
+  for (std::size_t i = 0; i < dx.size(); ++i) CHECK(sum[i] == doctest::Approx(dx[i] + noise(3, i)).epsilon(1e-12));
+  run([&](auto dy, auto& pass) {
+    unit.backward_first(b, dy, pass);
+    CHECK(pass.tape.empty());
+    return 0;
+  });
+  CHECK(state.gradients.to_host(b) == gradients);
+}
+
+TEST_CASE("filters are declared [K, R, S, C], He normal by fan_out") {
+  ParameterTable table;
+  const ConvUnit unit(table, "layer1.0.conv1", "layer1.0.bn1", {4, 2, 3, Conv2d{1, 1}});
+  REQUIRE(table.parameters().size() == 3);
+  const Parameter& filter = table.parameters()[0];
+  CHECK(filter.name == "layer1.0.conv1.weight");
+  CHECK(filter.shape == std::vector<std::size_t>{2, 3, 3, 4});
+  CHECK(filter.kind == ParameterKind::conv);
+  CHECK(filter.init.kind == Init::Kind::normal);
+  CHECK(filter.init.scale == doctest::Approx(1 / 3.));  // sqrt(2 / (2 * 3 * 3))
+  CHECK(table.parameters()[1].name == "layer1.0.bn1.weight");
+  CHECK(table.parameters()[2].name == "layer1.0.bn1.bias");
+}
+
+TEST_CASE("what does not fit is refused") {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit unit(table, "conv", "bn", {2, 3, 3, Conv2d{1, 1}});
+  NetworkState<float, TestBackend> state(b, table, 1);
+  auto pass = state.pass(b, true);
+  CHECK_THROWS_WITH_AS(
+      unit.forward(b, Array<4, float>(b, {{1, 4, 4, 3}}), pass),
+      "conv2d: x [N, H, W, C] and filter [K, R, S, C] must agree in C, got [1, 4, 4, 3] and [3, 3, 3, 2]", ShapeError);
+  CHECK_THROWS_WITH_AS(unit.forward(b, Array<4, float>(b, {{1, 4, 4, 2}}), pass, Array<4, float>(b, {{1, 4, 4, 2}})),
+                       "ConvUnit: residual must be [1, 4, 4, 3], got [1, 4, 4, 2]", ShapeError);
+  auto fresh = state.pass(b, true);
+  unit.forward(b, Array<4, float>(b, {{1, 4, 4, 2}}), fresh);
+  CHECK_THROWS_WITH_AS(unit.backward(b, Array<4, float>(b, {{1, 4, 3, 3}}), fresh),
+                       "BatchNorm::backward: dy must be [16, 3], got [12, 3]", ShapeError);
+  CHECK_THROWS_WITH_AS(ConvUnit(table, "none", "no_norm", {2, 0, 3, Conv2d{1, 1}}),
+                       "ConvUnit: channels, kernel and stride must be >= 1, got 2, 0, 3 and 1", ConfigError);
+}

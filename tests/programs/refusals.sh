@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# Bad input: exit code 2, one clear line on stderr, and nothing overwritten. A row each.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+pretrain=$PROGRAMS/pretrain linear_eval=$PROGRAMS/linear_eval make_splits=$PROGRAMS/make_splits
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+rows=0 failed=0
+
+# refuse WORDS COMMAND...: the command must end with exit code 2 (or $code) and one line on stderr that has the words.
+code=2
+refuse() {
+  local words=$1 status lines
+  shift
+  "$@" >"$work/stdout" 2>"$work/stderr"
+  status=$?
+  lines=$(grep -vc '^epoch ' "$work/stderr")
+  ((++rows))
+  if ((status != code)) || ((lines != 1)) || ! grep -qF -- "$words" "$work/stderr"; then
+    ((++failed))
+    printf 'NOT REFUSED AS WANTED (exit code %d): %s\n  wanted: %s\n  got: %s\n' "$status" "$*" "$words" "$(cat "$work/stderr")"
+  fi
+}
+
+# train OPTIONS...: a training that would take a second, into a folder that must not come to be.
+train() {
+  "$pretrain" --dataset synthetic --ratio 4 --arch resnet10 --width 4 --projector mlp --epochs 1 --batch-size 16 \
+    --max-steps 1 --warmup-epochs 0 --optimizer sgd --lr 0.1 --out "$work/run" "$@"
+}
+
+# options
+refuse '--batch' train --batch 4 --unknown-option
+refuse 'batch size: must be >= 2, got 1' train --batch-size 1
+refuse 'batch size: must be >= 2, got 0' train --batch-size 0
+refuse 'batch-size' train --batch-size -3
+refuse 'batch-size' train --batch-size many
+refuse 'exceeds the' train --batch-size 100000
+refuse 'temperature: must be > 0 and finite, got 0' train --temperature 0
+refuse 'temperature: must be > 0 and finite, got -1' train --temperature=-1
+refuse 'temperature: must be > 0 and finite, got nan' train --temperature nan
+refuse 'learning_rate must be > 0' train --lr 0
+refuse 'learning_rate must be > 0' train --lr nan
+refuse 'weight_decay' train --weight-decay=-1
+refuse 'epochs' train --epochs 0
+refuse 'width must be >= 1' train --width 0
+refuse 'wanted simclr or lotar, got "byol"' train --method byol
+refuse 'known: readme, thesis_code, figure' train --lotar other
+refuse 'wanted cifar10, cifar100, fashion_mnist or synthetic' train --dataset svhn
+refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg
+refuse 'thesis, mlp or mlp_bn' train --projector linear
+refuse 'wanted lars, sgd or adam' train --optimizer adagrad
+refuse 'wanted thesis, bcl or crop_flip' train --augmentation none
+refuse 'wanted cifar or imagenet' train --stem other
+refuse 'wanted float32' train --precision fp8
+refuse 'wanted 0 to 1' train --crop-scale 2
+refuse 'threads must be >= 0' train --threads=-1
+refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5
+refuse 'imbalance ratio of at least 1, got nan' train --ratio nan
+refuse 'would be empty' train --ratio 1000000
+refuse 'wanted exp, step or pareto' train --profile linear
+refuse 'config.json' train --config "$work/config.json"
+echo '{"epochs": 1, "colour": "red"}' >"$work/config.json"
+refuse 'no option "colour"' train --config "$work/config.json"
+
+# data
+refuse 'data_batch_1.bin' train --dataset cifar10 --data "$work/nowhere"
+refuse 'train.bin' train --dataset cifar100 --data "$work"
+refuse 'train-images-idx3-ubyte' train --dataset fashion_mnist --data "$work"
+mkdir "$work/cifar10"
+for i in 1 2 3 4 5; do head -c 30730000 /dev/zero >"$work/cifar10/data_batch_$i.bin"; done
+refuse 'has no images' train --dataset cifar10 --data "$work/cifar10"
+printf '\012' | dd of="$work/cifar10/data_batch_2.bin" bs=1 seek=3073 conv=notrunc status=none
+refuse 'data_batch_2.bin: at byte 3073: ' train --dataset cifar10 --data "$work/cifar10"
+head -c 30729999 /dev/zero >"$work/cifar10/data_batch_2.bin"
+refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
+head -c 30730001 /dev/zero >"$work/cifar10/data_batch_2.bin"
+refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
+
+# splits
+split=splits/cifar10_exp100_shuffled_philox_seed1.txt
+refuse 'made for 50000 labels' train --split "$split"
+refuse 'No such file' train --split "$work/none.txt"
+echo hello >"$work/foreign.txt"
+refuse 'not a split file' train --split "$work/foreign.txt"
+head -c 500 "$split" >"$work/cut.txt"
+refuse 'cut.txt' train --split "$work/cut.txt"
+"$make_splits" --dataset synthetic --ratio 4 --out "$work/split.txt" >"$work/stdout" || echo "make_splits failed"
+cp "$work/split.txt" "$work/copy.txt"
+refuse 'exists and is another split' "$make_splits" --dataset synthetic --ratio 5 --out "$work/split.txt"
+cmp -s "$work/split.txt" "$work/copy.txt" || { echo "the split was overwritten"; ((++failed)); }
+refuse 'imbalance ratio of at least 1' "$make_splits" --dataset synthetic --ratio 0 --out "$work/other.txt"
+refuse '--colour' "$make_splits" --colour red
+
+# folders
+[[ ! -e $work/run ]] || { echo "a refused training left a folder"; ((++failed)); }
+refuse 'cannot make the folder' train --out "$work/foreign.txt"
+refuse '/proc/none' train --out /proc/none
+refuse 'there is no run to resume' train --resume
+train >"$work/stdout" 2>&1 || { echo "the training failed: $(cat "$work/stdout")"; ((++failed)); }
+before=$(cd "$work/run" && sha256sum ./*)
+refuse 'there is a run already' train
+refuse 'cannot resume with another configuration: lr was 0.1, is now 0.2' train --resume --lr 0.2
+refuse 'cannot resume with another configuration: method was "lotar", is now "simclr"' train --resume --method simclr
+mkdir "$work/full" && touch "$work/full/file"
+refuse 'not empty' train --out "$work/full"
+refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
+refuse 'wanted thesis or sdclr' "$linear_eval" --run "$work/run" --groups other
+refuse 'config.json' "$linear_eval" --run "$work/nothing"
+refuse '--colour' "$linear_eval" --colour red
+after=$(cd "$work/run" && sha256sum ./*)
+[[ $before == "$after" ]] || { echo "a refusal changed the run"; ((++failed)); }
+cp -r "$work/run" "$work/broken"
+head -c 1000 "$work/run/model.safetensors" >"$work/broken/model.safetensors"
+refuse 'model.safetensors' "$linear_eval" --run "$work/broken"
+head -c 1000 "$work/run/checkpoint.safetensors" >"$work/broken/checkpoint.safetensors"
+refuse 'checkpoint.safetensors' train --resume --max-steps 2 --out "$work/broken"
+cp "$work/run/model.safetensors" "$work/broken/checkpoint.safetensors"
+refuse 'not a checkpoint' train --resume --max-steps 2 --out "$work/broken"
+echo '{' >"$work/broken/config.json"
+refuse 'config.json' "$linear_eval" --run "$work/broken"
+
+# a training that goes non-finite: exit code 3, the last checkpoint stays
+code=3
+refuse 'is not finite' train --lr 1e38 --epochs 50 --max-steps 0 --metrics-every 1 --out "$work/infinite"
+[[ -s $work/infinite/checkpoint.safetensors ]] || { echo "no checkpoint was kept"; ((++failed)); }
+
+echo "$rows rows, $failed failed"
+((failed == 0))

@@ -1,0 +1,73 @@
+#include <lotar/train/method.hpp>
+
+#include <vector>
+
+#include "../test.hpp"
+
+using namespace lotar;
+
+// Three images in two dimensions: LoTaR's weights of these are known by hand.
+static const std::vector<double> rows{1, 2, .5, -1, -1, .3, .9, 1.7, .2, -1.1, -.7, .8};
+
+namespace {
+
+struct Hooks {
+  TestBackend b;
+  Tensor<double, 2, TestBackend> projections{b, {{6, 2}}, rows}, dz{b, {{6, 2}}};
+  Tensor<double, 1, TestBackend> losses{b, {{6}}}, distances{b, {{3}}}, weights{b, {{3}}};
+  Anchors<double, TestBackend> batch{projections, losses, distances, weights};
+
+  Hooks() {
+    b.fill(losses.view(), 1.0);
+    b.fill(dz.view(), 0.0);
+  }
+};
+
+void check_near(const std::vector<double>& got, const std::vector<double>& wanted) {
+  REQUIRE(got.size() == wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-6));
+}
+
+/// A method of one's own: near pairs weigh twice as much.
+struct Thrifty : SimClr {
+  template <class A, class B>
+  void weigh(B& b, const Anchors<A, B>& batch) const {
+    view_distances(b, batch.z, LotarOptions{}, batch.distances);
+    b.fill(batch.weights, A(2));
+  }
+};
+
+}  // namespace
+
+TEST_CASE("SimCLR weighs all samples alike and records how far their views lie apart") {
+  Hooks h;
+  SimClr().weigh(h.b, h.batch);
+  check_near(h.distances.to_host(h.b), {.316228, .316228, .583095});
+  CHECK(h.weights.to_host(h.b) == std::vector<double>{1, 1, 1});
+  SimClr().add_gradient(h.b, h.batch, h.dz.view());
+  CHECK(h.dz.to_host(h.b) == std::vector<double>(12, 0.0));
+}
+
+TEST_CASE("LoTaR weighs by the distance") {
+  Hooks h;
+  Lotar().weigh(h.b, h.batch);
+  check_near(h.weights.to_host(h.b), {2. / 3, 2. / 3, 5. / 3});
+  Lotar(lotar_preset("thesis_code")).weigh(h.b, h.batch);
+  check_near(h.weights.to_host(h.b), {4. / 3, 4. / 3, 1. / 3});
+}
+
+TEST_CASE("only thesis_code lets a gradient through the weights") {
+  Hooks h;
+  h.b.upload(std::vector<double>{1, 2, 4, 1, 3, 2}, h.losses.flat());
+  Lotar().weigh(h.b, h.batch);
+  Lotar().add_gradient(h.b, h.batch, h.dz.view());
+  CHECK(h.dz.to_host(h.b) == std::vector<double>(12, 0.0));
+  Lotar(lotar_preset("thesis_code")).add_gradient(h.b, h.batch, h.dz.view());
+  CHECK(h.dz.to_host(h.b) != std::vector<double>(12, 0.0));
+}
+
+TEST_CASE("a method of one's own hides what it does otherwise") {
+  Hooks h;
+  Thrifty().weigh(h.b, h.batch);
+  CHECK(h.weights.to_host(h.b) == std::vector<double>{2, 2, 2});
+}

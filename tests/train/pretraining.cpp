@@ -1,0 +1,171 @@
+#include <lotar/train/pretraining.hpp>
+
+#include <cmath>
+#include <limits>
+#include <set>
+#include <string>
+
+#include "../test.hpp"
+#include "training.hpp"
+
+using lotar::Checkpoint;
+using lotar::PretrainingOptions;
+
+namespace {
+
+void check_same(const Checkpoint& a, const Checkpoint& b) {
+  REQUIRE(a.arrays.size() == b.arrays.size());
+  for (const auto& [name, values] : a.arrays) {
+    INFO(name);
+    CHECK(values == b.arrays.at(name));
+  }
+  CHECK(a.counters == b.counters);
+}
+
+PretrainingOptions changed(const char* optimizer, double learning_rate) {
+  PretrainingOptions options = training_options();
+  options.optimizer.name = optimizer;
+  options.schedule.learning_rate = learning_rate;
+  return options;
+}
+
+}  // namespace
+
+TEST_CASE("20 steps are 7 steps, a restart and 13 steps, to the bit") {
+  for (const char* optimizer : {"sgd", "lars", "adam"}) {
+    CAPTURE(optimizer);
+    const PretrainingOptions options = changed(optimizer, 0.01);
+    TestBackend b;
+    Training<TestBackend, lotar::Lotar> straight(b, options), first(b, options), second(b, options);
+    straight.run(20);
+    first.run(7);  // in the middle of the third epoch
+    CHECK(first.clock().epoch == 2);
+    CHECK(first.clock().batch == 1);
+    second.restore(first.save());
+    second.run(13);
+    check_same(straight.save(), second.save());
+  }
+}
+
+TEST_CASE("a checkpoint taken between two epochs goes on as well") {
+  TestBackend b;
+  Training<TestBackend, lotar::SimClr> straight(b), first(b), second(b);
+  straight.run(5);
+  first.run(3);
+  CHECK(first.epoch_complete());
+  second.restore(first.save());
+  second.run(2);
+  check_same(straight.save(), second.save());
+}
+
+TEST_CASE_TEMPLATE("results do not depend on the number of threads", B, TestBackend) {
+  if constexpr (requires { B({.threads = 1}); }) {
+    B one({.threads = 1});
+    Training<B, lotar::Lotar> expected(one);
+    expected.run(9);
+    for (const int threads : {2, 4, 8}) {
+      CAPTURE(threads);
+      B b({.threads = threads});
+      Training<B, lotar::Lotar> training(b);
+      training.run(9);
+      check_same(expected.save(), training.save());
+    }
+  } else {
+    CHECK_MESSAGE(true, "a backend without a choice of threads");
+  }
+}
+
+TEST_CASE("an epoch records every sample once, with LoTaR's weights") {
+  TestBackend b;
+  Training<TestBackend, lotar::Lotar> training(b);
+  CHECK(training.steps_per_epoch() == 3);
+  CHECK(training.steps() == 21);
+  training.run(3);
+  const lotar::SampleRecord record = training.record();
+  REQUIRE(record.loss.size() == 10);
+  double weights = 0, loss = 0;
+  for (std::size_t i = 0; i < 10; ++i) {
+    CHECK(record.loss[i] > 0);
+    CHECK(record.distance[i] > 0);
+    weights += static_cast<double>(record.weight[i]);
+    loss += static_cast<double>(record.weight[i]) * static_cast<double>(record.loss[i]);
+  }
+  CHECK(weights == doctest::Approx(10).epsilon(1e-5));  // each batch's mean is 1
+  CHECK(std::set<float>(record.weight.begin(), record.weight.end()).size() > 5);
+  const double batches = 4 * static_cast<double>(record.batch_loss[0]) + 4 * static_cast<double>(record.batch_loss[1]) +
+                         2 * static_cast<double>(record.batch_loss[2]);
+  CHECK(batches == doctest::Approx(loss).epsilon(1e-5));
+}
+
+TEST_CASE("training lowers the loss") {
+  TestBackend b;
+  PretrainingOptions options = training_options();
+  options.schedule.epochs = 12;
+  Training<TestBackend, lotar::SimClr> training(b, options);
+  const auto epoch_loss = [&] {
+    training.run(3);
+    double sum = 0;
+    for (const float l : training.record().loss) sum += static_cast<double>(l);
+    return sum / 10;
+  };
+  const double before = epoch_loss();
+  for (int epoch = 0; epoch < 10; ++epoch) epoch_loss();
+  CHECK(epoch_loss() < 0.9 * before);
+  CHECK(training.done());
+}
+
+TEST_CASE("the steady state allocates nothing") {
+  TestBackend b;
+  Training<TestBackend, lotar::Lotar> training(b);
+  training.run(6);  // both kinds of batches, twice
+  const std::size_t before = b.pool().allocations();
+  training.run(9);
+  CHECK(b.pool().allocations() == before);
+}
+
+TEST_CASE("a loss that is not finite stops the training with its step named") {
+  TestBackend b;
+  Training<TestBackend, lotar::SimClr> training(b, changed("sgd", 1e38));
+  training.run(6);
+  std::string message;
+  try {
+    training.save();
+  } catch (const lotar::NonFiniteError& error) {
+    message = error.what();
+  }
+  CHECK(message.starts_with("the loss of step "));
+  CHECK(message.ends_with("is not finite"));
+}
+
+TEST_CASE("what cannot be trained is refused") {
+  TestBackend b;
+  const auto refuse = [&](PretrainingOptions options, const char* message) {
+    CHECK_THROWS_WITH_AS((Training<TestBackend, lotar::SimClr>(b, options)), message, lotar::ConfigError);
+  };
+  PretrainingOptions options = training_options();
+  options.batch_size = 1;
+  refuse(options, "batch size: must be >= 2, got 1");
+  options.batch_size = 11;
+  refuse(options, "batch size: 11 exceeds the 10 samples there are");
+  options = training_options();
+  options.temperature = 0;
+  refuse(options, "temperature: must be > 0 and finite, got 0.000000");
+  options.temperature = std::numeric_limits<double>::quiet_NaN();
+  refuse(options, "temperature: must be > 0 and finite, got nan");
+}
+
+TEST_CASE("a checkpoint of another training is refused") {
+  TestBackend b;
+  Training<TestBackend, lotar::SimClr> training(b);
+  Checkpoint checkpoint = training.save();
+  checkpoint.counters["clock"] = {1, 1, 7};  // 1 epoch and 1 batch are 4 steps
+  CHECK_THROWS_WITH_AS(training.restore(checkpoint),
+                       "Pretraining::restore: the checkpoint's clock is not one of this training", lotar::ConfigError);
+  checkpoint = training.save();
+  checkpoint.arrays.erase("optimizer.momentum");
+  CHECK_THROWS_WITH_AS(training.restore(checkpoint),
+                       ("Pretraining::restore: wanted \"optimizer.momentum\" of " +
+                        std::to_string(training.network().table().size()) + " values, got none")
+                           .c_str(),
+                       lotar::ConfigError);
+}

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <lotar/augment/presets.hpp>
+#include <lotar/train/pretraining.hpp>
+
+// A training small enough for a test: 10 images of 8x8 in batches of 4, so that the last batch of an epoch has 2.
+
+inline constexpr lotar::Extents<4> training_shape{{10, 8, 8, 3}};
+
+inline std::vector<std::uint8_t> training_images() {
+  std::vector<std::uint8_t> images(training_shape.size());
+  for (std::size_t i = 0; i < images.size(); ++i)
+    images[i] = static_cast<std::uint8_t>((i * 37 + i / 192 * 91 + i * i % 61) % 256);
+  return images;
+}
+
+inline lotar::PretrainingOptions training_options() {
+  return {.network = {.arch = "resnet10", .width = 4, .projector = "mlp", .projection = {.out = 8}},
+          .optimizer = {.name = "sgd", .weight_decay = 1e-4},
+          .schedule = {.learning_rate = 0.05, .warmup_epochs = 1, .epochs = 7},
+          .batch_size = 4};
+}
+
+/// A training of this method on B.
+template <class B, class Method>
+struct Training : lotar::Pretraining<float, B, Method, decltype(lotar::thesis_augmentation(8))> {
+  explicit Training(B& b, const lotar::PretrainingOptions& options = training_options(),
+                    const Method& method = Method{})
+      : Training::Pretraining(b, training_images(), training_shape, options, method, lotar::thesis_augmentation(8)) {}
+
+  void run(std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) this->step();
+  }
+};
