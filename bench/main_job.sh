@@ -5,8 +5,9 @@
 #   bench/main_job.sh DATA [FOLDER]    DATA: the folder of CIFAR-10's binary files; FOLDER: runs/main_job unless given
 set -euo pipefail
 data=$(realpath "${1:?main_job.sh: wanted the folder of CIFAR-10}")
+folder=${2:+$(realpath -m "$2")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-folder=${2:-runs/main_job}
+folder=${folder:-runs/main_job}
 programs=build/release/examples
 
 cmake/setup.sh

@@ -2,10 +2,10 @@
 
 set(CMAKE_CXX_EXTENSIONS OFF)
 
-# Warnings, and the processor of this machine.
+# Warnings, the processor of this machine, and vector square roots (which errno would forbid).
 add_library(lotar_dev INTERFACE)
 target_compile_options(lotar_dev INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow>
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wconversion -Wshadow -fno-math-errno>
   $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wconversion,-Wshadow>)
 if(LOTAR_WERROR)
   target_compile_options(lotar_dev INTERFACE

@@ -1,10 +1,10 @@
 # The targets of lotar, for the source tree and for the installed package alike. They are made where they are asked for, so an
 # installed package serves CUDA wherever its user has the toolkit. Wants lotar_INCLUDE_DIR.
 #
-#   lotar::lotar  the headers, C++20. No third party: core/, augment/, ops/, nn/, loss/, optim/, eval/, train/.
+#   lotar::lotar  the headers, C++20. No third party: core/, augment/, ops/, nn/, loss/, optim/, eval/.
 #   lotar::cpu    backend/cpu.hpp: oneTBB.
-#   lotar::cuda   backend/cuda.hpp: CUDA toolkit 12 (cuBLAS), cuDNN 9, in .cu files.
-#   lotar::io     io/ and data/: zlib, libpng, nlohmann-json, xtensor.
+#   lotar::cuda   backend/cuda.hpp: CUDA toolkit 13 (cuBLAS), cuDNN 9, in .cu files.
+#   lotar::io     io/, data/ and train/: zlib, libpng, nlohmann-json, xtensor.
 
 if(NOT TARGET lotar::lotar)
   add_library(lotar::lotar INTERFACE IMPORTED)
@@ -25,7 +25,7 @@ function(lotar_add_component component missing)
     set(libraries TBB::tbb)
   elseif(component STREQUAL "cuda")
     list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")  # FindCUDNN.cmake
-    set(packages "CUDAToolkit 12" "CUDNN 9")
+    set(packages "CUDAToolkit 13" "CUDNN 9")
     set(libraries CUDA::cublas CUDNN::cudnn)  # the runtime, static or shared, comes with the language (CUDA_RUNTIME_LIBRARY)
   elseif(component STREQUAL "io")
     set(packages "ZLIB" "PNG" "nlohmann_json 3" "xtensor 0.24")

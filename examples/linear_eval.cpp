@@ -112,7 +112,7 @@ void evaluate(const EvalOptions& eval) {
   lotar::read_model(path("model.safetensors"), network.table(), values, statistics);
 
   const lotar::Dataset whole = lotar::load_dataset(options.dataset, data, lotar::Part::train);
-  const std::vector<std::size_t> counts = choose_split(options, whole).counts;
+  const std::vector<std::size_t> counts = lotar::load_split(path("split.txt"), whole).counts;
   const auto convention = eval.groups.empty() ? protocol.groups : lotar::parse_group_convention(eval.groups);
   const std::vector<lotar::Group> groups = lotar::group_classes(counts, convention);
 

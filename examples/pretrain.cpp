@@ -25,21 +25,24 @@ namespace {
 using lotar::Json;
 
 /// One line of metrics.jsonl: what the epoch gave, by class group.
+/// @param rate     of the epoch's last update
+/// @param images   seen in these seconds: less than the epoch's if the run was resumed in it
 Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const lotar::Clock& clock, double rate,
-             double seconds) {
-  double loss = 0;
-  for (const float l : record.batch_loss) loss += l / static_cast<double>(record.batch_loss.size());
-  const auto images = static_cast<double>(record.loss.size());
+             double images, double seconds) {
+  const Json losses = group_means(record.loss, data);
+  double weighted = 0;
+  for (std::size_t i = 0; i < record.loss.size(); ++i)
+    weighted += static_cast<double>(record.weight[i]) * static_cast<double>(record.loss[i]);
   return {{"epoch", clock.epoch + 1},
           {"step", clock.step},
-          {"loss", group_means(record.loss, data)["all"]},
-          {"weighted_loss", loss},
+          {"loss", losses["all"]},
+          {"weighted_loss", weighted / static_cast<double>(record.loss.size())},
           {"learning_rate", rate},
           {"seconds", seconds},
           {"images_per_second", images / seconds},
           {"distance", group_means(record.distance, data)},
           {"weight", group_means(record.weight, data)},
-          {"loss_by_group", group_means(record.loss, data)}};
+          {"loss_by_group", losses}};
 }
 
 /// A picture of the first samples of the training set beside two views of each.
@@ -74,7 +77,8 @@ void train(const Options& options, const Method& method) {
   ExampleBackend b = make_backend(options.threads);
   const auto views = augmentation(options, data.shape()[1], lotar::imagenet_normalize);
   auto training = lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options), method, views);
-  examples::RunDirectory run(options.out, to_json(options), options.resume, may_change());
+  examples::RunDirectory run(options.out, to_json(options, ExampleBackend::name), options.resume, may_change());
+  keep_split(run.file("split.txt"), data.split);
   draw_views(run.file("views.png"), b, data, augmentation(options, data.shape()[1], lotar::Normalize{}), options.seed);
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
   const lotar::Clock& clock = training.clock();
@@ -90,15 +94,20 @@ void train(const Options& options, const Method& method) {
 
   std::size_t last = training.steps();
   if (options.max_steps > 0) last = std::min<std::size_t>(last, options.max_steps);
-  examples::Progress progress({options.epochs, training.samples(), options.batch_size, last}, clock.step);
-  Stopwatch epoch_time;
+  const examples::TrainingLength length{options.epochs, training.samples(), options.batch_size, last};
+  examples::Progress progress(length, clock.step);
+  examples::Stopwatch epoch_time;
+  std::size_t epoch_start = clock.step;
   while (clock.step < last) {
     training.step();
     if (clock.step % options.metrics_every == 0 || training.epoch_complete()) {
       const lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
       progress.update(clock.step, record.batch_loss[clock.batch - 1]);
-      if (training.epoch_complete())
-        run.append_metrics(metrics(record, data, clock, training.learning_rate(), epoch_time.restart()));
+      if (training.epoch_complete()) {
+        const auto images = static_cast<double>(length.images_until(clock.step) - length.images_until(epoch_start));
+        run.append_metrics(metrics(record, data, clock, training.learning_rate(), images, epoch_time.restart()));
+        epoch_start = clock.step;
+      }
     }
     const bool due = training.epoch_complete() && (clock.epoch + 1) % options.checkpoint_every == 0;
     if (due || clock.step == last) save();

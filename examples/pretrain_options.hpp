@@ -1,6 +1,5 @@
 #pragma once
 
-#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -69,29 +68,13 @@ inline void add_options(CLI::App& app, Options& o) {
       ->check(not_negative());
   app.add_option("--precision", o.precision, "float32");
   app.add_option("--seed", o.seed, "Of the parameters, the order and the views")->check(not_negative());
-  app.add_option("--threads", o.threads, "0: one a core; no result depends on it");
+  app.add_option("--threads", o.threads, "Of the CPU backend; 0: one a core; no result depends on it");
   app.add_option("--checkpoint-every", o.checkpoint_every, "Epochs between checkpoints")->check(not_negative());
   app.add_option("--metrics-every", o.metrics_every, "Updates between looks at the loss")->check(not_negative());
   app.add_option("--max-steps", o.max_steps, "Stop after so many updates of the whole training; 0: do not")
       ->check(not_negative());
   app.add_option("--out", o.out, "Folder of the run");
   app.add_flag("--resume", o.resume, "Go on with the run in --out from its last checkpoint");
-}
-
-/// The options that a run's config.json holds.
-/// @throws lotar::IoError if the file is missing, damaged, or lacks one.
-inline Options read_options(const std::string& path) {
-  Options options;
-  CLI::App app;
-  add_options(app, options);
-  app.config_formatter(std::make_shared<JsonConfig>(app));
-  app.set_config("--config", path, "", true);
-  try {
-    app.parse(std::vector<std::string>());
-  } catch (const CLI::Error& error) {
-    throw lotar::IoError(path, error.what());
-  }
-  return options;
 }
 
 /// @throws lotar::ConfigError for what no part of the library refuses.
@@ -108,8 +91,25 @@ inline void check(const Options& o) {
     refuse("--checkpoint-every and --metrics-every: wanted at least 1");
 }
 
-/// All options that decide what is computed, and the version that computes it.
-inline lotar::Json to_json(const Options& o) {
+/// The options that a run's config.json holds.
+/// @throws lotar::IoError if the file is missing or damaged, or has an option that there is not.
+inline Options read_options(const std::string& path) {
+  Options options;
+  CLI::App app;
+  add_options(app, options);
+  app.config_formatter(std::make_shared<JsonConfig>(app));
+  app.set_config("--config", path, "", true);
+  try {
+    app.parse(std::vector<std::string>());
+  } catch (const CLI::Error& error) {
+    throw lotar::IoError(path, error.what());
+  }
+  check(options);
+  return options;
+}
+
+/// All options, and what computes.
+inline lotar::Json to_json(const Options& o, const std::string& backend) {
   const auto version = std::to_string(lotar::version_major) + "." + std::to_string(lotar::version_minor) + "." +
                        std::to_string(lotar::version_patch);
   return {{"method", o.method},
@@ -140,7 +140,7 @@ inline lotar::Json to_json(const Options& o) {
           {"checkpoint-every", o.checkpoint_every},
           {"metrics-every", o.metrics_every},
           {"max-steps", o.max_steps},
-          {"versions", {{"lotar", version}}}};
+          {"versions", {{"lotar", version}, {"backend", backend}}}};
 }
 
 /// The options that a resumed run may have otherwise: none of them changes what is computed.
@@ -176,18 +176,3 @@ inline auto augmentation(const Options& o, std::size_t size, const lotar::Normal
   if (o.augmentation == "crop_flip") jitter.probability = after_jitter.first.probability = 0;
   return views;
 }
-
-/// Seconds of wall time.
-class Stopwatch {
- public:
-  /// The time since the start or the last restart.
-  double restart() {
-    const auto now = std::chrono::steady_clock::now();
-    const double seconds = std::chrono::duration<double>(now - start_).count();
-    start_ = now;
-    return seconds;
-  }
-
- private:
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};

@@ -111,4 +111,19 @@ class Progress {
   std::size_t width_ = 0;  // of the bar on the screen
 };
 
+/// Seconds of wall time.
+class Stopwatch {
+ public:
+  /// The time since the start or the last restart.
+  double restart() {
+    const auto now = std::chrono::steady_clock::now();
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    start_ = now;
+    return seconds;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace examples

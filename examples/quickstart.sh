@@ -4,8 +4,9 @@
 #
 #   examples/quickstart.sh [FOLDER]    FOLDER of the run: runs/quickstart unless given; an unfinished run there goes on
 set -euo pipefail
+run=${1:+$(realpath -m "$1")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-run=${1:-runs/quickstart}
+run=${run:-runs/quickstart}
 
 cmake/setup.sh dataset-fashion-mnist
 echo "== building (the first time takes a few minutes)"
@@ -17,8 +18,8 @@ echo "== training"
 resume=()
 [[ -f $run/config.json ]] && resume=(--resume)
 "$programs/pretrain" --method lotar --dataset fashion_mnist --data /usr/share/datasets --ratio 100 \
-  --arch resnet10 --width 16 --projector mlp --optimizer sgd --lr 0.5 --warmup-epochs 1 --epochs 5 --crop-scale 0.2 \
+  --arch resnet10 --width 16 --projector mlp --optimizer sgd --lr 0.5 --warmup-epochs 1 --epochs 8 --crop-scale 0.2 \
   --checkpoint-every 1 --out "$run" "${resume[@]}"
 
 echo "== evaluation"
-"$programs/linear_eval" --run "$run" --per-class 1000 --untrained
+"$programs/linear_eval" --run "$run" --protocol standardized --per-class 1000 --untrained

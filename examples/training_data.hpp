@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <utility>
@@ -18,7 +19,8 @@
 
 /// The long-tailed training set of a run.
 struct TrainingData {
-  lotar::Dataset images;             ///< the subset
+  lotar::Split split;                ///< which images of the data set
+  lotar::Dataset images;             ///< these
   std::vector<std::size_t> counts;   ///< of each class in it
   std::vector<lotar::Group> groups;  ///< of each class
 
@@ -40,8 +42,19 @@ inline lotar::Split choose_split(const Options& o, const lotar::Dataset& dataset
 
 inline TrainingData load_training_data(const Options& o) {
   const lotar::Dataset dataset = lotar::load_dataset(o.dataset, o.data, lotar::Part::train);
-  const lotar::Split split = choose_split(o, dataset);
-  return {lotar::subset(dataset, split.indices), split.counts, lotar::group_classes(split.counts)};
+  lotar::Split split = choose_split(o, dataset);
+  lotar::Dataset images = lotar::subset(dataset, split.indices);
+  std::vector<std::size_t> counts = split.counts;
+  std::vector<lotar::Group> groups = lotar::group_classes(counts);
+  return {std::move(split), std::move(images), std::move(counts), std::move(groups)};
+}
+
+/// Writes a run's split beside its model, or sees that the one there is the same.
+/// @throws lotar::IoError if it is another.
+inline void keep_split(const std::string& path, const lotar::Split& split) {
+  if (!std::filesystem::exists(path)) return lotar::write_split(path, split);
+  if (lotar::split_text(lotar::read_split(path)) != lotar::split_text(split))
+    throw lotar::IoError(path, "the run was trained on other images than those chosen now");
 }
 
 /// The means of values of the training images: {"many": ..., "medium": ..., "few": ..., "all": ...}.

@@ -93,7 +93,7 @@ inline LineChart loss_chart(const std::vector<lotar::Json>& epochs) {
 inline LineChart distance_chart(const std::vector<lotar::Json>& epochs) {
   return {"Distance between the two views",
           detail::epoch_axis(),
-          {.label = "mean distance of the unit embeddings"},
+          {.label = "mean distance of the projections"},
           detail::group_series(epochs, "distance")};
 }
 

@@ -61,4 +61,7 @@ TEST_CASE("a place for features of another shape is refused") {
   const Tensor<float, 2, TestBackend> f(e.b, {{4, e.network.features()}});
   CHECK_THROWS_WITH_AS(extract_features(e.b, e.network.encoder(), e.state, e.images, plain_view(8), f.view()),
                        "extract_features: features must be [5, 32], got [4, 32]", ShapeError);
+  const Tensor<float, 2, TestBackend> all(e.b, {{5, e.network.features()}});
+  CHECK_THROWS_WITH_AS(extract_features(e.b, e.network.encoder(), e.state, e.images, plain_view(8), all.view(), 0),
+                       "extract_features: batch must be >= 1, got 0", ConfigError);
 }

@@ -29,7 +29,8 @@ train() {
 }
 
 # options
-refuse '--batch' train --batch 4 --unknown-option
+refuse '--unknown-option' train --unknown-option
+refuse '--batch' train --batch 4
 refuse 'batch size: must be >= 2, got 1' train --batch-size 1
 refuse 'batch size: must be >= 2, got 0' train --batch-size 0
 refuse 'batch-size' train --batch-size -3

@@ -108,6 +108,8 @@ struct ProbeStep {
 
 }  // namespace detail
 
+// clang-format off: each line's comment is what a reader of the compiler's message sees
+
 /// The threads that share one work item. All of them call each member, which ends in a barrier; but add and leader.
 template <class Block>
 concept BlockOf = requires(Block& block, std::size_t n, float* out, std::uint32_t* counter) {
@@ -115,13 +117,11 @@ concept BlockOf = requires(Block& block, std::size_t n, float* out, std::uint32_
   block.for_each(n, n, detail::ProbeItem2{});  // f(r, c), c contiguous
   {
     block.reduce(n, 0.f, detail::ProbeValue{}, detail::ProbeSum{})
-    } -> std::same_as<float>;  // op over g(i), in a fixed order; the second argument is op's neutral element; all
-                               // threads get the result
-  block.sum_columns(n, n, detail::ProbeValue2{}, out);           // out[c] = sum over r of g(r, c), in a fixed order
+    } -> std::same_as<float>;  // op over g(i), i < n, in one order; 0.f is op's neutral element; for all threads
+  block.sum_columns(n, n, detail::ProbeValue2{}, out);           // out[c] = sum over r of g(r, c), in one order
   { block.template scratch<float>(n) } -> std::same_as<float*>;  // memory the threads share while the work item lasts
-  block.add(
-      counter,
-      std::uint32_t{1});  // atomic, by any thread at any time, no barrier; integers only, so the order does not matter
+  block.add(counter,
+            std::uint32_t{1});  // atomic, by any thread, no barrier; integers only, so that the order does not matter
   { block.leader() } -> std::convertible_to<bool>;  // true in exactly one thread
 };
 
@@ -137,21 +137,23 @@ concept Backend = requires(B& b, std::size_t n, View<float, 1, typename B::Memor
   { B::name } -> std::convertible_to<const char*>;  // "cpu", "cuda", ...
   {
     b.template allocate<float>(n)
-    } -> std::same_as<std::shared_ptr<float[]>>;  // from the pool: 256-byte aligned, contents unspecified; freed in
-                                                  // stream order
-  b.copy(cv, v);                                  // from, to
-  b.fill(v, 0.f);                                 // every element
-  b.upload(const_host, v);                        // host to backend; the host's memory may change on return
-  b.download(cv, host);                           // backend to host; waits
-  b.sync();                                       // waits for all work so far; throws what it met
-  b.for_each(n, detail::ProbeItem{});             // f(i) for i < n, independent
-  b.for_each(n, n, detail::ProbeItem2{});         // f(r, c), c contiguous
+    } -> std::same_as<
+        std::shared_ptr<float[]>>;     // from the pool: 256-byte aligned, contents unspecified; freed in stream order
+  b.copy(cv, v);                       // from, to
+  b.fill(v, 0.f);                      // every element
+  b.upload(const_host, v);             // host to backend; the host's memory may change on return
+  b.download(cv, host);                // backend to host; waits
+  b.sync();                            // waits for all work so far; throws what it met
+  b.for_each(n, detail::ProbeItem{});  // f(i) for i < n, independent
+  b.for_each(n, n, detail::ProbeItem2{});                // f(r, c), c contiguous
   b.for_each_block(n, Work{}, detail::ProbeKernel{});    // f(block, i): a block of threads shares work item i
   b.gemm(Op::none, Op::transpose, 1.0, cm, cm, 0.0, m);  // c = alpha op(a) op(b) + beta c; views serve as matrices
   { b.fork() } -> std::same_as<B>;                       // another stream of the same pool
   b.wait(b);                                             // later work here follows the other's work so far
   b.record(detail::ProbeStep{})();                       // a step to call again and again
 };
+
+// clang-format on
 
 /// How a filter moves over an image: the same in both directions.
 struct Conv2d {

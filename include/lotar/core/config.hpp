@@ -7,9 +7,9 @@
 #define LOTAR_FN
 #endif
 
-#if defined(__FAST_MATH__)
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
 #error \
-    "lotar: -ffast-math breaks its reproducible random draws and its checks for non-finite losses; compile without it"
+    "lotar: -ffast-math or -ffinite-math-only breaks its reproducible random draws and its checks for non-finite losses; compile without it"
 #endif
 
 #if defined(_MSVC_LANG) ? _MSVC_LANG < 202002L : __cplusplus < 202002L

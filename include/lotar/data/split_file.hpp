@@ -124,8 +124,7 @@ inline void write_split(const std::string& path, const Split& split) { write_fil
 /// Reads a split file.
 ///
 /// @throws IoError if it is missing, damaged, or contradicts itself: an index twice or out of range, counts that are
-/// not
-///         the number of indices, an empty class.
+///         not the number of indices, an empty class.
 inline Split read_split(const std::string& path) {
   const Bytes bytes = read_file(path, std::uint64_t{1} << 30);
   const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());

@@ -24,6 +24,7 @@ void extract_features(B& b, const ResNet& encoder, NetworkState<T, B>& state, co
                       const Pipeline& pipeline, const View<Accum<T>, 2, typename B::Memory>& features,
                       std::size_t batch = 256) {
   const std::size_t n = images.extent(0);
+  if (batch == 0) throw ConfigError("extract_features: batch must be >= 1, got 0");
   check_shape("extract_features", "features", Extents<2>{{n, encoder.features()}}, features.extents);
   std::vector<std::uint32_t> all(n);
   std::iota(all.begin(), all.end(), 0u);

@@ -128,8 +128,7 @@ inline void shuffle_epoch(std::uint64_t seed, std::size_t epoch, std::vector<std
   constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the initial parameters'
   Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation);
   std::iota(order.begin(), order.end(), 0u);
-  for (std::size_t i = order.size(); i > 1; --i)
-    std::swap(order[i - 1], order[random.index(static_cast<std::uint32_t>(i))]);
+  shuffle(std::span(order), random);
 }
 
 /// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.

@@ -106,7 +106,7 @@ struct ViewDistanceBackward {
 template <class T>
 struct Spread {
   T mean, low, high;
-  T slope;  ///< sign / (high - low), or 0 if all are equal
+  T slope;  ///< sign / (high - low), or 0 if all are equal, or so nearly so that it overflows
 
   template <class Block, class Memory>
   LOTAR_FN Spread(Block& block, const View<const T, 1, Memory>& d, T sign) {
@@ -115,7 +115,8 @@ struct Spread {
     mean = block_sum(block, d.size(), value) / static_cast<T>(d.size());
     low = block_min(block, d.size(), value);
     high = block_max(block, d.size(), value);
-    slope = high == low ? T(0) : sign / (high - low);
+    slope = sign / (high - low);
+    if (!is_finite(slope)) slope = T(0);
   }
 };
 

@@ -16,6 +16,7 @@ class Tape {
  public:
   template <class T, std::size_t N>
   void push(Tensor<T, N, B> tensor) {
+    static_assert(N <= 4);
     Entry entry{std::shared_ptr<void>(tensor.memory(), tensor.data), {}};
     for (std::size_t i = 0; i < N; ++i) entry.extents[i] = tensor.extent(i);
     entries_.push_back(std::move(entry));

@@ -4,8 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iomanip>
+#include <locale>
+#include <map>
 #include <numeric>
 #include <span>
+#include <sstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -78,21 +82,19 @@ class Pretraining {
   std::size_t steps_per_epoch() const { return (samples() + options_.batch_size - 1) / options_.batch_size; }
   std::size_t steps() const { return options_.schedule.epochs * steps_per_epoch(); }
   bool done() const { return clock_.step >= steps(); }
-  /// The samples of the step to come.
-  std::size_t next_batch() const {
-    return min(options_.batch_size, samples() - std::size_t{clock_.batch} * options_.batch_size);
-  }
-  /// The learning rate of the step to come.
-  double learning_rate() const { return host_rates_[min<std::size_t>(clock_.step, steps() - 1)]; }
+  /// The learning rate of the last step made; before any, of the first.
+  double learning_rate() const { return host_rates_[clock_.step == 0 ? 0 : clock_.step - 1]; }
 
   /// One update. Begins the next epoch where the last one is over.
+  /// @throws ConfigError if the training is done.
   void step() {
+    if (done()) throw ConfigError("Pretraining::step: all " + std::to_string(steps()) + " steps are made");
     if (clock_.batch == steps_per_epoch()) {
       ++clock_.epoch;
       clock_.batch = 0;
       start_epoch();
     }
-    const std::size_t n = next_batch();
+    const std::size_t n = min(options_.batch_size, samples() - std::size_t{clock_.batch} * options_.batch_size);
     auto& recorded = n == options_.batch_size ? whole_step_ : last_step_;
     if (!recorded) recorded = b_.record([this, n] { enqueue(n); });
     recorded();
@@ -120,6 +122,7 @@ class Pretraining {
     static_assert(std::is_same_v<A, float>, "checkpoints hold float");
     const SampleRecord record = this->record();
     Checkpoint c;
+    c.metadata = identity();
     c.arrays["values"] = state_.values.to_host(b_);
     c.arrays["statistics"] = state_.statistics.to_host(b_);
     for (const auto& [name, array] : c.arrays)
@@ -141,29 +144,34 @@ class Pretraining {
   }
 
   /// Goes on from a checkpoint of a training with the same options and images.
-  /// @throws ConfigError that names the first array that is missing or of another size.
+  /// @throws ConfigError that names the first thing that is another training's; this one is as before then.
   void restore(const Checkpoint& c) {
+    for (const auto& [key, value] : identity()) {
+      const auto found = c.metadata.find(key);
+      if (found == c.metadata.end() || found->second != value)
+        throw ConfigError("Pretraining::restore: the checkpoint is of another training: wanted " + key + " " + value +
+                          ", got " + (found == c.metadata.end() ? "none" : found->second));
+    }
     const auto clock = c.counters.find("clock");
     if (clock == c.counters.end() || clock->second.size() != 3 || clock->second[2] > steps() ||
         clock->second[1] > steps_per_epoch() ||
         clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
       throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
-    const auto load = [&](const std::string& name, const View<A, 1, typename B::Memory>& to) {
+    std::vector<std::pair<std::string, View<A, 1, typename B::Memory>>> arrays{
+        {"values", state_.values},         {"statistics", state_.statistics},
+        {"record.loss", record_.loss},     {"record.distance", record_.distance},
+        {"record.weight", record_.weight}, {"record.batch_loss", record_.batch_loss}};
+    for (const auto& [name, view] : optimizer_.state()) arrays.emplace_back("optimizer." + name, view);
+    for (const auto& [name, view] : arrays) {
       const auto found = c.arrays.find(name);
-      if (found == c.arrays.end() || found->second.size() != to.size())
-        throw ConfigError("Pretraining::restore: wanted \"" + name + "\" of " + std::to_string(to.size()) +
+      if (found == c.arrays.end() || found->second.size() != view.size())
+        throw ConfigError("Pretraining::restore: wanted \"" + name + "\" of " + std::to_string(view.size()) +
                           " values, got " + (found == c.arrays.end() ? "none" : std::to_string(found->second.size())));
-      b_.upload(found->second, to);
-    };
-    load("values", state_.values);
-    load("statistics", state_.statistics);
-    for (const auto& [name, view] : optimizer_.state()) load("optimizer." + name, view);
+    }
+    for (const auto& [name, view] : arrays) b_.upload(c.arrays.at(name), view);
+    record_.reset(b_);
     clock_ = {clock->second[0], clock->second[1], clock->second[2]};
     start_epoch();
-    load("record.loss", record_.loss);
-    load("record.distance", record_.distance);
-    load("record.weight", record_.weight);
-    load("record.batch_loss", record_.batch_loss);
   }
 
  private:
@@ -172,6 +180,9 @@ class Pretraining {
     if (samples < o.batch_size)
       throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
                         " samples there are");
+    if (samples % o.batch_size == 1)
+      throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
+                        std::to_string(samples) + " samples has one, which has nothing to be compared with");
     if (!(o.temperature > 0) || !std::isfinite(o.temperature))
       throw ConfigError("temperature: must be > 0 and finite, got " + std::to_string(o.temperature));
     return o;
@@ -180,6 +191,31 @@ class Pretraining {
   static ScheduleOptions schedule(ScheduleOptions options, std::size_t steps_per_epoch) {
     options.steps_per_epoch = steps_per_epoch;
     return options;
+  }
+
+  /// What must be the same in a training that goes on with this one's checkpoint.
+  std::map<std::string, std::string> identity() const {
+    const PretrainingOptions& o = options_;
+    const auto number = [](double x) {
+      std::ostringstream text;
+      text.imbue(std::locale::classic());
+      text << std::setprecision(17) << x;
+      return text.str();
+    };
+    return {{"arch", o.network.arch},
+            {"batch size", std::to_string(o.batch_size)},
+            {"epochs", std::to_string(o.schedule.epochs)},
+            {"final learning rate", number(o.schedule.final_learning_rate)},
+            {"learning rate", number(o.schedule.learning_rate)},
+            {"momentum", number(o.optimizer.momentum)},
+            {"optimizer", o.optimizer.name},
+            {"projector", o.network.projector},
+            {"samples", std::to_string(samples())},
+            {"seed", std::to_string(o.seed)},
+            {"temperature", number(o.temperature)},
+            {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
+            {"weight decay", number(o.optimizer.weight_decay)},
+            {"width", std::to_string(o.network.width)}};
   }
 
   /// Draws the epoch's order and sets the backend's clock.

@@ -73,6 +73,9 @@ class DeviceSampleRecord {
                          distance.data, weight.data, batch_loss.data, first_bad_.data});
   }
 
+  /// Forgets a step that was not finite.
+  void reset(B& b) { b.fill(first_bad_.view(), SampleRecord::none); }
+
   SampleRecord download(B& b) const {
     const auto host = [&](const Tensor<A, 1, B>& t) {
       const std::vector<A> values = t.to_host(b);

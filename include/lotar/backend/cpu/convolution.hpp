@@ -136,7 +136,7 @@ inline std::size_t images_together(std::size_t n, std::size_t pixels) {
 /// The convolution that `m` describes: out = conv(source, packed) + beta out.
 /// @param packed  for each panel of output channels, each tap in the phases' order, each source channel: one row of
 ///                tile_cols<T> values, zeros past the last channel
-template <class T>
+template <class T, std::size_t Bytes = simd_bytes>
 void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T* source, const T* packed, double beta,
                      T* out) {
   const std::size_t group = images_together(n, m.rows * m.cols);
@@ -189,7 +189,7 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T*
 }
 
 /// Packs a filter for run_convolution. value(k, tap, c) is its element for output channel k and source channel c.
-template <class T, class F>
+template <class T, class F, std::size_t Bytes = simd_bytes>
 void pack_filter(Threads& threads, const Mapping& m, const F& value, T* packed) {
   const std::size_t panels = (m.k + tile_cols<T> - 1) / tile_cols<T>, taps = m.taps();
   std::vector<Tap> order;
@@ -205,7 +205,7 @@ void pack_filter(Threads& threads, const Mapping& m, const F& value, T* packed) 
   });
 }
 
-template <class T>
+template <class T, std::size_t Bytes = simd_bytes>
 std::size_t packed_size(const Mapping& m) {
   return (m.k + tile_cols<T> - 1) / tile_cols<T> * tile_cols<T> * m.taps() * m.c;
 }

@@ -15,7 +15,7 @@ namespace lotar::detail {
 /// gemm_depth; the sizes are constants, so that the order of every sum is one.
 inline constexpr std::size_t gemm_rows = 192, gemm_cols = 256, gemm_depth = 256;
 
-template <class T, class Out, class Memory>
+template <class T, class Out, class Memory, std::size_t Bytes = simd_bytes>
 class Gemm {
  public:
   Gemm(Op op_a, Op op_b, double alpha, const Matrix<const T, Memory>& a, const Matrix<const T, Memory>& b, double beta,

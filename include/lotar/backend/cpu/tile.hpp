@@ -20,11 +20,12 @@ inline constexpr std::size_t simd_bytes = 16;
 inline constexpr int tile_rows = 6;
 #endif
 
-/// As many T as one vector register holds.
-template <class T>
+/// As many T as one vector register holds. What depends on the registers has Bytes among its template parameters: so
+/// translation units that were compiled for different processors do not share it.
+template <class T, std::size_t Bytes = simd_bytes>
 struct Simd {
-  typedef T type __attribute__((vector_size(simd_bytes)));
-  static constexpr int width = simd_bytes / sizeof(T);
+  typedef T type __attribute__((vector_size(Bytes)));
+  static constexpr int width = Bytes / sizeof(T);
 };
 
 /// Columns of the widest tile: two registers.
@@ -44,11 +45,11 @@ template <int N, class F>
 /// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
 ///
 /// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
-template <class T, int Vectors>
+template <class T, int Vectors, std::size_t Bytes = simd_bytes>
 class Tile {
  public:
-  using Vector = typename Simd<T>::type;
-  static constexpr int width = Simd<T>::width;
+  using Vector = typename Simd<T, Bytes>::type;
+  static constexpr int width = Simd<T, Bytes>::width;
 
   /// Adds the product over `depth` steps of a(row, k) and row k of b, whose rows lie b_stride elements apart.
   template <class A>
@@ -68,7 +69,7 @@ class Tile {
     std::memcpy(sum_, sum, sizeof(sum));
   }
 
-  /// The first `cols` columns of row m become write(out[c], sum): out = alpha sum + beta out.
+  /// The first `cols` columns of row m: out = alpha sum + beta out.
   /// beta = 0 does not read what was there.
   template <class Out>
   [[gnu::always_inline]] inline void store_row(int m, std::size_t cols, T alpha, T beta, Out* out) const {
