@@ -6,7 +6,7 @@ Run by hand: the tests need neither PyTorch nor a trained model.
     load_checkpoint.py runs/NAME/model.safetensors                       loads it strictly, prints the first features
     load_checkpoint.py runs/NAME/model.safetensors --features FILE.npy   and compares them
 
-FILE.npy is float32 [N, D], what lotar's network gives in eval mode for the N inputs of inputs(): image n, row h, column w,
+model_features.cpp makes FILE.npy. It is float32 [N, D], what lotar's network gives in eval mode for the N inputs of inputs(): image n, row h, column w,
 channel c is ((31 n + 7 h + 3 w + 11 c + h w) mod 17) / 16, [N, size, size, 3] in lotar's order. The exit code is 1 if any two
 features differ by more than 1e-4 of the largest. The network has the stem for small images: conv1 is 3x3 with stride 1 and
 padding 1, and there is no max pooling. Entries under projector. are left out, and so are those under pruned. (SDCLR's second
