@@ -185,3 +185,15 @@ TEST_CASE_TEMPLATE("kernels give the bits that the host gives", T, float, double
       ++differ;
   CHECK(differ == 0);
 }
+
+TEST_CASE_TEMPLATE("the difference of equal products is 0, whatever the compiler contracts", T, float, double) {
+  std::vector<T> a, b;
+  for (int i = 1; i <= 100; ++i) {
+    a.push_back(T(1) / static_cast<T>(i));
+    b.push_back(T(1) / static_cast<T>(3 * i + 1));
+  }
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    CHECK(lotar::product(a[i], b[i]) - lotar::product(b[i], a[i]) == T(0));
+    CHECK(lotar::product(a[i], b[i]) == doctest::Approx(a[i] * b[i]));
+  }
+}

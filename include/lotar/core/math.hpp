@@ -43,6 +43,13 @@ LOTAR_FN inline T fma(T a, std::type_identity_t<T> b, std::type_identity_t<T> c)
     return __builtin_fma(a, b, c);
 }
 
+/// a * b, rounded, for use where a difference of two products must be 0 if they are equal: compilers that contract
+/// a * b - c into one operation round only one of them. (-0 becomes 0.)
+template <std::floating_point T>
+LOTAR_FN inline T product(T a, std::type_identity_t<T> b) {
+  return fma(a, b, T(0));
+}
+
 /// The correctly rounded square root.
 template <std::floating_point T>
 LOTAR_FN inline T sqrt(T x) {

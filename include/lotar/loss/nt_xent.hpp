@@ -46,11 +46,11 @@ struct NtXentRow {
     const T scale = inverse_temperature;
     T* cosine = tile.data + r * m;
     block.for_each(1, [=](std::size_t) { cosine[a] = -infinity<T>; });
-    const LogSumExp<T> all = lotar::log_sum_exp(block, m, [=](std::size_t j) { return scale * cosine[j]; });
+    const LogSumExp<T> all = lotar::log_sum_exp(block, m, [=](std::size_t j) { return product(scale, cosine[j]); });
     if (!block.leader()) return;
-    positives(a) = scale * cosine[p];
+    positives(a) = product(scale, cosine[p]);
     log_sum_exp(a) = all.minus(T(0));
-    losses(a) = all.minus(scale * cosine[p]);
+    losses(a) = all.minus(product(scale, cosine[p]));
   }
 };
 
@@ -71,7 +71,7 @@ struct NtXentRowBackward {
     T* cosine = tile.data + r * m;
     // softmax of row a at b, and of row b at a
     block.for_each(m, [=](std::size_t j) {
-      const T s = scale * cosine[j];
+      const T s = product(scale, cosine[j]);
       cosine[j] = weight * exp(s - all) + scale * weights[j] * exp(s - alls[j]);
     });
     block.for_each(1, [=](std::size_t) {

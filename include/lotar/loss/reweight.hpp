@@ -34,7 +34,7 @@ inline LotarOptions lotar_preset(std::string_view name) {
 
 namespace detail {
 
-/// The two views of image i, as their distance sees them: u = x * scale.
+/// The two views of image i, as their distance sees them: u = x * scale, and v of y; equal views are exactly equal.
 template <class T, class Memory>
 struct ViewPair {
   const T *x, *y;
@@ -47,6 +47,9 @@ struct ViewPair {
     x_scale = row_scale(block, x, z.extent(1));
     y_scale = row_scale(block, y, z.extent(1));
   }
+
+  LOTAR_FN T u(std::size_t j) const { return product(x[j], x_scale.forward); }
+  LOTAR_FN T v(std::size_t j) const { return product(y[j], y_scale.forward); }
 };
 
 template <class T, class Memory>
@@ -60,7 +63,7 @@ struct ViewDistanceOf {
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
     const ViewPair<T, Memory> pair(block, z, i, projections);
     const T sum = block_sum(block, z.extent(1), [&pair](std::size_t j) {
-      const T e = pair.x[j] * pair.x_scale.forward - pair.y[j] * pair.y_scale.forward;
+      const T e = pair.u(j) - pair.v(j);
       return e * e;
     });
     if (block.leader()) d(i) = distance == ViewDistance::l2 ? sqrt(sum) : sum;
@@ -85,17 +88,17 @@ struct ViewDistanceBackward {
     T along_x = 0, along_y = 0;  // what the normalisation takes out again
     if (projections == Projections::normalized) {
       along_x = block_sum(block, n, [&pair](std::size_t j) {
-        const T u = pair.x[j] * pair.x_scale.forward, v = pair.y[j] * pair.y_scale.forward;
+        const T u = pair.u(j), v = pair.v(j);
         return u * (u - v);
       });
       along_y = block_sum(block, n, [&pair](std::size_t j) {
-        const T u = pair.x[j] * pair.x_scale.forward, v = pair.y[j] * pair.y_scale.forward;
+        const T u = pair.u(j), v = pair.v(j);
         return v * (v - u);
       });
     }
     T *dx = dz.data + i * n, *dy = dz.data + (i + d.extent(0)) * n;
     block.for_each(n, [&](std::size_t j) {
-      const T u = pair.x[j] * pair.x_scale.forward, v = pair.y[j] * pair.y_scale.forward;
+      const T u = pair.u(j), v = pair.v(j);
       dx[j] += factor * pair.x_scale.backward * (u - v - u * along_x);
       dy[j] += factor * pair.y_scale.backward * (v - u - v * along_y);
     });
