@@ -57,8 +57,8 @@ class Cpu {
                                 [shared = shared_, bytes](T* p) { shared->pool.deallocate(p, bytes); });
   }
 
-  /// Copies all elements of one view to another of as many.
-  /// @throws ShapeError if the numbers differ.
+  /// Copies all elements of one view to another of the same extents.
+  /// @throws ShapeError if the extents differ.
   template <class T, std::size_t N>
   void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
     check_shape("copy", "to", from.extents, to.extents);

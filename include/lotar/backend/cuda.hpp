@@ -68,8 +68,8 @@ class Cuda {
     return stream_->allocate<T>(n);
   }
 
-  /// Copies all elements of one view to another of as many, which does not overlap it.
-  /// @throws ShapeError if the numbers differ.
+  /// Copies all elements of one view to another of the same extents, which does not overlap it.
+  /// @throws ShapeError if the extents differ.
   template <class T, std::size_t N>
   void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
     check_shape("copy", "to", from.extents, to.extents);

@@ -170,7 +170,7 @@ struct NormBackward {
 
 /// Batch normalisation over the rows of [M, C], with an optional residual added and an optional ReLU in the same pass.
 ///
-/// Statistics are centred tile by tile, so that a large mean costs no digits. Variances are biased in the normalisation
+/// Statistics are centred tile by tile, so that of a large mean only the rounding of a tile's mean is lost. Variances are biased in the normalisation
 /// and unbiased in the running statistics, as PyTorch has them.
 ///
 /// @source Ioffe and Szegedy 2015, arXiv:1502.03167.
