@@ -12,7 +12,7 @@ programs=build/release/examples
 
 cmake/setup.sh
 cmake --preset release >/dev/null
-cmake --build --preset release --target pretrain linear_eval >/dev/null
+cmake --build --preset release --target pretrain linear_eval bench.augment.pipeline >/dev/null
 
 run() {  # NAME OPTIONS...
   local name=$1 out=$folder/$1
@@ -26,14 +26,15 @@ run() {  # NAME OPTIONS...
 }
 run simclr --method simclr --optimizer sgd
 run lotar --method lotar --optimizer sgd
-run simclr_lars --method simclr --optimizer lars
 run lotar_lars --method lotar --optimizer lars
+
+build/release/bench/bench.augment.pipeline --benchmark_filter='^thesis' --benchmark_format=json >"$folder/augmentation.json" 2>/dev/null
 
 python3 - "$folder" <<'PY'
 import json, sys
 folder = sys.argv[1]
-print(f"{'':14}{'Many':>8}{'Medium':>8}{'Few':>8}{'All':>8}{'kNN':>8}{'s/epoch':>9}{'images/s':>10}  loss after epochs 1, 5, 10, 19")
-for name in ("untrained", "simclr", "lotar", "simclr_lars", "lotar_lars"):
+print(f"{'':14}{'Many':>8}{'Medium':>8}{'Few':>8}{'All':>8}{'kNN':>8}{'s/epoch':>9}{'views/s':>9}{'peak MiB':>10}  loss after epochs 1, 5, 10, 19")
+for name in ("untrained", "simclr", "lotar", "lotar_lars"):
     run = f"{folder}/{'simclr' if name == 'untrained' else name}"
     results = json.load(open(f"{run}/results.json"))
     epochs = [json.loads(line) for line in open(f"{run}/metrics.jsonl")]
@@ -43,8 +44,11 @@ for name in ("untrained", "simclr", "lotar", "simclr_lars", "lotar_lars"):
     line = f"{name:14}" + "".join(f"{100 * c:8.2f}" for c in cells)
     if name != "untrained":
         seconds = sorted(e["seconds"] for e in epochs)[len(epochs) // 2]
-        rate = sorted(e["images_per_second"] for e in epochs)[len(epochs) // 2]
+        rate = 2 * sorted(e["images_per_second"] for e in epochs)[len(epochs) // 2]
+        peak = max(e["peak_memory_bytes"] for e in epochs) / 2**20
         loss = "  ".join(f"{epochs[i]['loss']:.3f}" for i in (0, 4, 9, 18) if i < len(epochs))
-        line += f"{seconds:9.1f}{rate:10.0f}  {loss}"
+        line += f"{seconds:9.1f}{rate:9.0f}{peak:10.0f}  {loss}"
     print(line)
+augmentation = json.load(open(f"{folder}/augmentation.json"))["benchmarks"][0]["items_per_second"]
+print(f"augmentation alone: {augmentation:.0f} views/s")
 PY

@@ -1,5 +1,7 @@
 // Trains an encoder by a contrastive method on a long-tailed subset of a data set, without its labels.
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,13 @@ namespace {
 
 using lotar::Json;
 
+/// The most memory of the host that this process has held.
+std::uint64_t peak_memory_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
 /// One line of metrics.jsonl: what the epoch gave, by class group.
 /// @param rate     of the epoch's last update
 /// @param images   seen in these seconds: less than the epoch's if the run was resumed in it
@@ -40,6 +49,7 @@ Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const 
           {"learning_rate", rate},
           {"seconds", seconds},
           {"images_per_second", images / seconds},
+          {"peak_memory_bytes", peak_memory_bytes()},
           {"distance", group_means(record.distance, data)},
           {"weight", group_means(record.weight, data)},
           {"loss_by_group", losses}};
