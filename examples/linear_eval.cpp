@@ -107,11 +107,11 @@ void evaluate(const EvalOptions& eval) {
   const lotar::Protocol& protocol = lotar::find_protocol(eval.protocol);
   const std::string data = eval.data.empty() ? options.data : eval.data;
 
-  const lotar::Network network(network_options(options));
+  const lotar::Dataset whole = lotar::load_dataset(options.dataset, data, lotar::Part::train);
+  const lotar::Network network(network_options(options, whole.classes.size()));
   std::vector<float> values(network.table().size()), statistics(network.table().statistics_size());
   lotar::read_model(path("model.safetensors"), network.table(), values, statistics);
 
-  const lotar::Dataset whole = lotar::load_dataset(options.dataset, data, lotar::Part::train);
   const std::vector<std::size_t> counts = lotar::load_split(path("split.txt"), whole).counts;
   const auto convention = eval.groups.empty() ? protocol.groups : lotar::parse_group_convention(eval.groups);
   const std::vector<lotar::Group> groups = lotar::group_classes(counts, convention);

@@ -81,15 +81,15 @@ void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& 
                             {n, shape[1], shape[2], 3, both.subspan(n * pixels * 3)});
 }
 
-template <class Method>
-void train(const Options& options, const Method& method) {
-  const TrainingData data = load_training_data(options);
-  ExampleBackend b = make_backend(options.threads);
-  const auto views = augmentation(options, data.shape()[1], lotar::imagenet_normalize);
-  auto training = lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options), method, views);
+/// Trains by a method, given what makes its views end in a normalisation or without one.
+template <class Method, class Views>
+void train(const Options& options, ExampleBackend& b, const TrainingData& data, Method method, const Views& views) {
+  auto training =
+      lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options, data.counts.size()),
+                              std::move(method), views(lotar::imagenet_normalize));
   examples::RunDirectory run(options.out, to_json(options, ExampleBackend::name), options.resume, may_change());
   keep_split(run.file("split.txt"), data.split);
-  draw_views(run.file("views.png"), b, data, augmentation(options, data.shape()[1], lotar::Normalize{}), options.seed);
+  draw_views(run.file("views.png"), b, data, views(lotar::Normalize{}), options.seed);
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
   const lotar::Clock& clock = training.clock();
   run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));
@@ -126,6 +126,23 @@ void train(const Options& options, const Method& method) {
   std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());
 }
 
+void train(const Options& options) {
+  const TrainingData data = load_training_data(options);
+  ExampleBackend b = make_backend(options.threads);
+  const std::size_t size = data.shape()[1];
+  if (options.method == "supervised") {
+    const lotar::Tensor<std::int32_t, 1, ExampleBackend> labels(b, {{data.images.labels.size()}}, data.images.labels);
+    const auto views = [&](const lotar::Normalize& last) { return lotar::crop_flip_augmentation(size, last); };
+    train(options, b, data, lotar::Supervised<ExampleBackend>(labels.view()), views);
+    return;
+  }
+  lotar::LotarOptions weights{.sign = 0};
+  if (options.lotar != "none") weights = lotar::lotar_preset(options.lotar);
+  const lotar::Lotar lotar(weights);
+  if (options.rand_augment == 0)
+    train(options, b, data, lotar, [&](const lotar::Normalize& last) { return augmentation(options, size, last); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -134,7 +151,6 @@ int main(int argc, char** argv) {
   add_options(app, options);
   return run_program(app, argc, argv, [&] {
     check(options);
-    if (options.method == "simclr") train(options, lotar::SimClr{});
-    if (options.method == "lotar") train(options, lotar::Lotar(lotar::lotar_preset(options.lotar)));
+    train(options);
   });
 }

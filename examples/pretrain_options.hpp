@@ -18,7 +18,9 @@
 
 /// What `pretrain` may be told; the defaults are the thesis' settings.
 struct Options {
-  std::string method = "lotar", lotar = "readme";
+  std::string method = "lotar", lotar;
+  int rand_augment = -1;
+  double prune = -1;
   std::string data = "data", dataset = "cifar10", split, profile = "exp";
   double ratio = 100;
   std::uint64_t split_seed = 1;
@@ -27,7 +29,9 @@ struct Options {
   std::string arch = "resnet18", stem = "cifar", projector = "thesis";
   std::size_t width = 64, projection = 128;
   std::size_t epochs = 1200, batch_size = 256;
-  double temperature = 0.2;
+  double temperature = 0.2, temperature_high = 0;
+  std::size_t temperature_period = 400;
+  double focal = 0, dclw = 0;
   std::string optimizer = "lars";
   double lr = 0.5, weight_decay = 5e-4;
   std::size_t warmup_epochs = 10;
@@ -41,8 +45,16 @@ struct Options {
 
 inline void add_options(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  app.add_option("--method", o.method, "simclr or lotar");
-  app.add_option("--lotar", o.lotar, "LoTaR's weights: readme, thesis_code or figure");
+  app.add_option("--method", o.method,
+                 "simclr, lotar, bcl, sdclr or supervised: what the next three are unless they are set");
+  app.add_option("--lotar", o.lotar,
+                 "Weights of the samples' losses: none, readme, thesis_code or figure; empty: readme for lotar");
+  app.add_option("--rand-augment", o.rand_augment,
+                 "Operations of a RandAugment as strong as BCL's memory says: 1 as in BCL-I, 2 as in BCL-D; 0: none; "
+                 "-1: 1 for bcl");
+  app.add_option("--prune", o.prune,
+                 "SDCLR: part of the weights that the second view's branch lacks; 0: no such branch; "
+                 "-1: 0.9 for sdclr");
   app.add_option("--data", o.data, "Folder of the data set's files, or its parent");
   app.add_option("--dataset", o.dataset, "cifar10, cifar100, fashion_mnist or synthetic");
   app.add_option("--split", o.split, "Train on the images that this file lists (of make_splits, or an .npy list)");
@@ -50,17 +62,24 @@ inline void add_options(CLI::App& app, Options& o) {
   app.add_option("--profile", o.profile, "Without --split: exp, step or pareto");
   app.add_option("--split-seed", o.split_seed, "Without --split: which images")->check(not_negative());
   app.add_option("--augmentation", o.augmentation,
-                 "thesis (crops of 8 % or more, bilinear), bcl (10 %, bicubic), or crop_flip (thesis without colours)");
+                 "thesis (crops of 8 % or more, bilinear), bcl (10 %, bicubic), or crop_flip (thesis without colours); "
+                 "supervised pads, crops and flips");
   app.add_option("--crop-scale", o.crop_scale,
                  "Smallest part of an image's area that a crop shows; 0: as the augmentation says");
   app.add_option("--arch", o.arch, "resnet10, resnet18, resnet34 or resnet50");
   app.add_option("--stem", o.stem, "cifar (3x3) or imagenet (7x7 and pooling)");
   app.add_option("--width", o.width, "Channels of the network's first stage")->check(not_negative());
-  app.add_option("--projector", o.projector, "thesis, mlp or mlp_bn");
+  app.add_option("--projector", o.projector, "thesis, mlp, mlp_bn or linear; supervised has its classifier instead");
   app.add_option("--projection", o.projection, "Width of the projections")->check(not_negative());
   app.add_option("--epochs", o.epochs, "How often every image is seen")->check(not_negative());
   app.add_option("--batch-size", o.batch_size, "Images in an update, each in two views")->check(not_negative());
   app.add_option("--temperature", o.temperature, "Of the loss");
+  app.add_option("--temperature-high", o.temperature_high,
+                 "Highest of a temperature that varies over the epochs; 0: none");
+  app.add_option("--temperature-period", o.temperature_period, "Epochs from one highest temperature to the next")
+      ->check(not_negative());
+  app.add_option("--focal", o.focal, "Gamma of the focal loss; 0: not focal");
+  app.add_option("--dclw", o.dclw, "Sigma of DCLW; 0: NT-Xent as it is");
   app.add_option("--optimizer", o.optimizer, "lars, sgd or adam");
   app.add_option("--lr", o.lr, "Learning rate after the warm-up; a cosine leads it to 1e-6");
   app.add_option("--weight-decay", o.weight_decay, "Of all parameters");
@@ -77,10 +96,25 @@ inline void add_options(CLI::App& app, Options& o) {
   app.add_flag("--resume", o.resume, "Go on with the run in --out from its last checkpoint");
 }
 
+/// Sets what the method stands for, where it was not said.
+inline void complete(Options& o) {
+  if (o.lotar.empty()) o.lotar = o.method == "lotar" ? "readme" : "none";
+  if (o.rand_augment == -1) o.rand_augment = o.method == "bcl" ? 1 : 0;
+  if (o.prune == -1) o.prune = o.method == "sdclr" ? 0.9 : 0;
+}
+
+/// Completes the options.
 /// @throws lotar::ConfigError for what no part of the library refuses.
-inline void check(const Options& o) {
+inline void check(Options& o) {
+  complete(o);
   const auto refuse = [](const std::string& what) { throw lotar::ConfigError(what); };
-  if (o.method != "simclr" && o.method != "lotar") refuse("--method: wanted simclr or lotar, got \"" + o.method + "\"");
+  for (const char* known : {"simclr", "lotar", "bcl", "sdclr", "supervised", ""}) {
+    if (o.method == known) break;
+    if (*known == 0) refuse("--method: wanted simclr, lotar, bcl, sdclr or supervised, got \"" + o.method + "\"");
+  }
+  if (o.rand_augment < 0) refuse("--rand-augment: wanted at least 0, got " + std::to_string(o.rand_augment));
+  if (o.method == "supervised" && (o.lotar != "none" || o.rand_augment > 0 || o.prune > 0))
+    refuse("--method supervised: wanted no --lotar, --rand-augment or --prune");
   if (o.augmentation != "thesis" && o.augmentation != "bcl" && o.augmentation != "crop_flip")
     refuse("--augmentation: wanted thesis, bcl or crop_flip, got \"" + o.augmentation + "\"");
   if (o.stem != "cifar" && o.stem != "imagenet") refuse("--stem: wanted cifar or imagenet, got \"" + o.stem + "\"");
@@ -114,6 +148,8 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
                        std::to_string(lotar::version_patch);
   return {{"method", o.method},
           {"lotar", o.lotar},
+          {"rand-augment", o.rand_augment},
+          {"prune", o.prune},
           {"data", o.data},
           {"dataset", o.dataset},
           {"split", o.split},
@@ -130,6 +166,10 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"epochs", o.epochs},
           {"batch-size", o.batch_size},
           {"temperature", o.temperature},
+          {"temperature-high", o.temperature_high},
+          {"temperature-period", o.temperature_period},
+          {"focal", o.focal},
+          {"dclw", o.dclw},
           {"optimizer", o.optimizer},
           {"lr", o.lr},
           {"weight-decay", o.weight_decay},
@@ -148,20 +188,25 @@ inline std::set<std::string> may_change() {
   return {"data", "threads", "checkpoint-every", "metrics-every", "max-steps"};
 }
 
-inline lotar::NetworkOptions network_options(const Options& o) {
+/// @param classes  of the data set: the width of a supervised network's logits
+inline lotar::NetworkOptions network_options(const Options& o, std::size_t classes) {
+  const bool supervised = o.method == "supervised";
   return {.arch = o.arch,
           .width = o.width,
           .stem = o.stem == "cifar" ? lotar::Stem::cifar : lotar::Stem::imagenet,
-          .projector = o.projector,
-          .projection = {.out = o.projection}};
+          .projector = supervised ? "linear" : o.projector,
+          .projection = {.out = supervised ? classes : o.projection},
+          .pruned_branch = o.prune > 0};
 }
 
-inline lotar::PretrainingOptions pretraining_options(const Options& o) {
-  return {.network = network_options(o),
+inline lotar::PretrainingOptions pretraining_options(const Options& o, std::size_t classes) {
+  return {.network = network_options(o, classes),
           .optimizer = {.name = o.optimizer, .weight_decay = o.weight_decay},
           .schedule = {.learning_rate = o.lr, .warmup_epochs = o.warmup_epochs, .epochs = o.epochs},
           .batch_size = o.batch_size,
-          .temperature = o.temperature,
+          .temperature = {o.temperature, o.temperature_high, o.temperature_period},
+          .objective = {.focal = o.focal, .dclw = o.dclw},
+          .prune = o.prune,
           .seed = o.seed};
 }
 

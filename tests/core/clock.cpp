@@ -9,6 +9,17 @@
 
 using namespace lotar;
 
+namespace {
+
+template <class Memory>
+struct FindSamples {
+  BatchSamples<Memory> samples;
+  View<std::uint32_t, 1, Memory> out;
+  LOTAR_FN void operator()(std::size_t i) const { out(i) = samples(i); }
+};
+
+}  // namespace
+
 TEST_CASE("a clock starts at nothing") {
   const Clock clock;
   CHECK(clock.epoch == 0);
@@ -27,4 +38,13 @@ TEST_CASE("a step advances the clock, each time it is replayed") {
     CHECK(now.batch == 5 + i);
     CHECK(now.step == 100 + i);
   }
+}
+
+TEST_CASE("a batch's samples are those of the epoch's order from its place on") {
+  TestBackend b;
+  const Tensor<std::uint32_t, 1, TestBackend> order(b, {5}, std::vector<std::uint32_t>{4, 2, 0, 3, 1}), found(b, {2});
+  const Tensor<Clock, 1, TestBackend> clock(b, {1}, std::vector<Clock>{{.epoch = 0, .batch = 1, .step = 1}});
+  using Memory = TestBackend::Memory;
+  b.for_each(2, FindSamples<Memory>{{order, clock, 2}, found});
+  CHECK(found.to_host(b) == std::vector<std::uint32_t>{0, 3});
 }

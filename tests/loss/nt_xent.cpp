@@ -8,6 +8,7 @@
 
 #include "../reference/loss.hpp"
 #include "../test.hpp"
+#include "wave.hpp"
 
 using namespace lotar;
 
@@ -36,18 +37,6 @@ Result<T> run(const std::vector<T>& z, std::size_t rows, double temperature, std
   for (std::size_t a = 0; a < rows; ++a)
     result.loss += static_cast<double>(coefficients[a]) * static_cast<double>(result.losses[a]);
   return result;
-}
-
-/// sin(1 + 0.7 i + 1.3 j + 0.11 i j) (1 + 0.1 i), as in tests/reference/loss.py.
-template <class T>
-std::vector<T> wave(std::size_t rows, std::size_t cols) {
-  std::vector<T> z;
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t c = 0; c < cols; ++c) {
-      const double i = static_cast<double>(r), j = static_cast<double>(c);
-      z.push_back(static_cast<T>(std::sin(1 + .7 * i + 1.3 * j + .11 * i * j) * (1 + .1 * i)));
-    }
-  return z;
 }
 
 /// By plain loops over the definition, in double.

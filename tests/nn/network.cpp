@@ -107,5 +107,5 @@ TEST_CASE("unknown names are refused") {
                        "resnet: the architecture must be resnet10, resnet18, resnet34 or resnet50, got \"vgg\"",
                        ConfigError);
   CHECK_THROWS_WITH_AS(Network({.projector = "none"}),
-                       "projector: the kind must be thesis, mlp or mlp_bn, got \"none\"", ConfigError);
+                       "projector: the kind must be thesis, mlp, mlp_bn or linear, got \"none\"", ConfigError);
 }

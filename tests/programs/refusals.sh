@@ -44,11 +44,18 @@ refuse 'learning_rate must be > 0' train --lr nan
 refuse 'weight_decay' train --weight-decay=-1
 refuse 'epochs' train --epochs 0
 refuse 'width must be >= 1' train --width 0
-refuse 'wanted simclr or lotar, got "byol"' train --method byol
+refuse 'wanted simclr, lotar, bcl, sdclr or supervised, got "byol"' train --method byol
+refuse 'wanted at least 0, got -2' train --rand-augment=-2
+refuse 'prune: must be in [0, 1)' train --prune 1
+refuse 'prune: must be in [0, 1)' train --prune=-0.5
+refuse 'focal' train --focal=-1
+refuse 'focal and dclw exclude each other' train --focal 2 --dclw 0.5
+refuse 'the highest must be finite and at least the lowest' train --temperature-high 0.1
+refuse 'wanted no --lotar' train --method supervised --lotar readme
 refuse 'known: readme, thesis_code, figure' train --lotar other
 refuse 'wanted cifar10, cifar100, fashion_mnist or synthetic' train --dataset svhn
 refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg
-refuse 'thesis, mlp or mlp_bn' train --projector linear
+refuse 'thesis, mlp, mlp_bn or linear' train --projector other
 refuse 'wanted lars, sgd or adam' train --optimizer adagrad
 refuse 'wanted thesis, bcl or crop_flip' train --augmentation none
 refuse 'wanted cifar or imagenet' train --stem other

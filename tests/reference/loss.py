@@ -6,7 +6,7 @@ import textwrap
 import torch
 import torch.nn.functional as F
 
-N, D, TEMPERATURE = 4, 3, 0.2
+N, D, TEMPERATURE, SIGMA = 4, 3, 0.2, 0.5
 ROWS, CLASSES = 5, 4
 
 
@@ -53,8 +53,24 @@ emit("nt_xent_losses", losses)
 (gradient,) = torch.autograd.grad(losses.mean(), z, retain_graph=True)
 emit("nt_xent_gradient", gradient)
 coefficients = torch.cos(torch.arange(2 * N, dtype=torch.float64))
-(gradient,) = torch.autograd.grad((coefficients * losses).sum(), z)
+(gradient,) = torch.autograd.grad((coefficients * losses).sum(), z, retain_graph=True)
 emit("nt_xent_weighted_gradient", gradient)
+
+focal = (1 - torch.exp(-losses)) ** 2 * losses
+emit("focal_losses", focal)
+(gradient,) = torch.autograd.grad((coefficients * focal).sum(), z, retain_graph=True)
+emit("focal_gradient", gradient)
+
+u = F.normalize(z)
+s = u @ u.T / TEMPERATURE
+positive = s.diagonal(N).repeat(2)
+others = s.masked_fill(torch.eye(2 * N, dtype=torch.bool).roll(N, 1) | torch.eye(2 * N, dtype=torch.bool), float("-inf"))
+v = (2 - N * torch.softmax(positive[:N].detach() * TEMPERATURE / SIGMA, 0)).repeat(2)
+dclw = others.logsumexp(1) - v * positive
+emit("dclw_weights", v)
+emit("dclw_losses", dclw)
+(gradient,) = torch.autograd.grad((coefficients * dclw).sum(), z, retain_graph=True)
+emit("dclw_gradient", gradient)
 
 print("""
 /// One combination of LoTaR's options: its distances, weights, loss, and dloss / dz.

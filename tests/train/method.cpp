@@ -1,5 +1,7 @@
 #include <lotar/train/method.hpp>
 
+#include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "../test.hpp"
@@ -70,4 +72,43 @@ TEST_CASE("a method of one's own hides what it does otherwise") {
   Hooks h;
   Thrifty().weigh(h.b, h.batch);
   CHECK(h.weights.to_host(h.b) == std::vector<double>{2, 2, 2});
+}
+
+TEST_CASE("BCL remembers what its base saw, and LoTaR under it weighs as ever") {
+  TestBackend b;
+  Bcl<TestBackend, Lotar> method(b, 3);
+  CHECK(method.state<float, TestBackend>().size() == 2);
+  const Tensor<float, 2, TestBackend> z(b, {{6, 2}}, std::vector<float>(rows.begin(), rows.end()));
+  const Tensor<float, 1, TestBackend> losses(b, {{6}}, std::vector<float>{1, 2, 6, 3, 2, 6}), distances(b, {{3}}),
+      weights(b, {{3}});
+  const Tensor<std::uint32_t, 1, TestBackend> order(b, {{3}}, std::vector<std::uint32_t>{2, 0, 1});
+  const Tensor<Clock, 1, TestBackend> clock(b, {{1}}, std::vector<Clock>{{}});
+  const Anchors<float, TestBackend> batch{z, losses, distances, weights, {order, clock, 3}};
+  method.weigh(b, batch);
+  CHECK(weights.to_host(b)[2] == doctest::Approx(5. / 3).epsilon(1e-5));
+  method.observe(b, batch);
+  std::vector<float> strengths(3);
+  b.download(method.strengths(), std::span(strengths));
+  CHECK(strengths == std::vector<float>(3, 0.f));  // until an epoch is over
+  method.begin_epoch(b);
+  b.download(method.strengths(), std::span(strengths));
+  // samples 0, 1, 2 had losses 2, 6, 2: mean 10/3, farthest 8/3 above it
+  CHECK(strengths[1] == 1);
+  CHECK(strengths[0] == doctest::Approx(.25));
+  CHECK(strengths[2] == strengths[0]);
+}
+
+TEST_CASE("the supervised baseline takes its labels by the batch's samples") {
+  TestBackend b;
+  const Tensor<std::int32_t, 1, TestBackend> labels(b, {{3}}, std::vector<std::int32_t>{0, 1, 1});
+  const Supervised<TestBackend> method(labels.view());
+  const Tensor<double, 2, TestBackend> logits(b, {{2, 2}}, std::vector<double>{0, 0, 3, 3}), dz(b, {{2, 2}});
+  const Tensor<double, 1, TestBackend> losses(b, {{2}}), distances(b, {{2}}), weights(b, {{2}});
+  const Tensor<std::uint32_t, 1, TestBackend> order(b, {{3}}, std::vector<std::uint32_t>{2, 0, 1});
+  const Tensor<Clock, 1, TestBackend> clock(b, {{1}}, std::vector<Clock>{{}});
+  method.objective(b, Anchors<double, TestBackend>{logits, losses, distances, weights, {order, clock, 2}}, dz.view());
+  for (const double l : losses.to_host(b)) CHECK(l == doctest::Approx(std::log(2.)));
+  // labels 1 and 0: (softmax - onehot) / 2
+  CHECK(dz.to_host(b) == std::vector<double>{.25, -.25, -.25, .25});
+  CHECK(weights.to_host(b) == std::vector<double>{1, 1});
 }

@@ -1,9 +1,12 @@
 #include <lotar/train/pretraining.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "../test.hpp"
 #include "../threads.hpp"
@@ -11,6 +14,7 @@
 
 using lotar::Checkpoint;
 using lotar::PretrainingOptions;
+using lotar::Tensor;
 
 namespace {
 
@@ -46,6 +50,74 @@ TEST_CASE("20 steps are 7 steps, a restart and 13 steps, to the bit") {
     second.run(13);
     check_same(straight.save(), second.save());
   }
+}
+
+TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their masks, memories and labels") {
+  TestBackend b;
+  PretrainingOptions options = training_options();
+  options.temperature = {.low = 0.1, .high = 1, .period = 3};
+  options.prune = 0.5;
+  options.network.projector = "mlp_bn";
+  const auto bcl = [&] { return lotar::Bcl<TestBackend, lotar::Lotar>(b, 10); };
+  using Bcl = decltype(bcl());
+  Training<TestBackend, Bcl> straight(b, options, bcl()), first(b, options, bcl()), second(b, options, bcl());
+  straight.run(20);
+  first.run(7);
+  const Checkpoint middle = first.save();
+  CHECK(middle.arrays.contains("mask"));
+  CHECK(middle.arrays.contains("memory.strength"));
+  second.restore(middle);
+  second.run(13);
+  check_same(straight.save(), second.save());
+
+  options = training_options();
+  options.network.projector = "linear";
+  const Tensor<std::int32_t, 1, TestBackend> labels(b, {{10}}, std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 7, 0, 1});
+  using Supervised = lotar::Supervised<TestBackend>;
+  const Supervised method(labels.view());
+  Training<TestBackend, Supervised> whole(b, options, method), begun(b, options, method), ended(b, options, method);
+  whole.run(20);
+  begun.run(7);
+  ended.restore(begun.save());
+  ended.run(13);
+  check_same(whole.save(), ended.save());
+}
+
+TEST_CASE("SDCLR's branch lacks the smallest half of the convolutions' weights, chosen anew every epoch") {
+  TestBackend b;
+  PretrainingOptions options = training_options();
+  options.prune = 0.5;
+  Training<TestBackend, lotar::SimClr> training(b, options);
+  const lotar::ParameterTable& table = training.network().table();
+  const std::size_t size = training.network().branch()->size;
+  const auto check = [&] {
+    const Checkpoint c = training.save();
+    const std::vector<float>&mask = c.arrays.at("mask"), &values = c.arrays.at("values");
+    REQUIRE(mask.size() == size);
+    std::size_t convolutions = 0, pruned = 0;
+    float largest = 0, smallest = std::numeric_limits<float>::infinity();
+    for (const lotar::Parameter& p : table.parameters())
+      for (std::size_t i = p.offset; i < p.offset + p.size && i < size; ++i) {
+        if (p.kind != lotar::ParameterKind::conv) {
+          CHECK(mask[i] == 1);
+          continue;
+        }
+        ++convolutions;
+        pruned += mask[i] == 0;
+        if (mask[i] == 0)
+          largest = std::max(largest, std::abs(values[i]));
+        else
+          smallest = std::min(smallest, std::abs(values[i]));
+      }
+    CHECK(pruned == (convolutions + 1) / 2);
+    return largest <= smallest;
+  };
+  CHECK(check());
+  training.run(3);
+  const std::vector<float> first = training.save().arrays.at("mask");
+  training.run(1);  // begins the second epoch
+  CHECK(training.save().arrays.at("mask") != first);
+  check();
 }
 
 TEST_CASE("a checkpoint taken between two epochs goes on as well") {
@@ -152,10 +224,16 @@ TEST_CASE("what cannot be trained is refused") {
   options.batch_size = 9;
   refuse(options, "batch size: with 9, the last batch of 10 samples has one, which has nothing to be compared with");
   options = training_options();
-  options.temperature = 0;
+  options.temperature.low = 0;
   refuse(options, "temperature: must be > 0 and finite, got 0.000000");
-  options.temperature = std::numeric_limits<double>::quiet_NaN();
+  options.temperature.low = std::numeric_limits<double>::quiet_NaN();
   refuse(options, "temperature: must be > 0 and finite, got nan");
+  options = training_options();
+  options.prune = 1;
+  refuse(options, "prune: must be in [0, 1), got 1.000000");
+  options = training_options();
+  options.objective = {.focal = 2, .dclw = .5};
+  refuse(options, "objective: focal and dclw exclude each other");
 }
 
 TEST_CASE("a checkpoint of another training is refused") {

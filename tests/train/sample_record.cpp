@@ -23,7 +23,7 @@ struct Recorder {
     b.upload(std::span<const Clock>(&now, 1), clock.flat());
     const Tensor<float, 1, TestBackend> l(b, {{losses.size()}}, losses), distances(b, {{d.size()}}, d),
         weights(b, {{w.size()}}, w);
-    record.add(b, {z, l, distances, weights}, order, 2, clock);
+    record.add(b, {z, l, distances, weights, {order, clock, 2}});
   }
 };
 
@@ -39,6 +39,15 @@ TEST_CASE("values go to the samples that the clock and the order tell") {
   CHECK(record.weight == std::vector<float>{3, 1, 1});
   CHECK(record.batch_loss == std::vector<float>{(1 + 3 * 2 + 3 + 3 * 4) / 4.f, 6});
   CHECK(record.first_bad == SampleRecord::none);
+}
+
+TEST_CASE("a method of one view has one anchor a sample") {
+  Recorder r;
+  r.add({0, 0, 0}, {1, 2}, {0, 0}, {1, 1});
+  const SampleRecord record = r.record.download(r.b);
+  CHECK(record.loss[2] == 1);
+  CHECK(record.loss[0] == 2);
+  CHECK(record.batch_loss[0] == 1.5f);
 }
 
 TEST_CASE("the first step that is not finite is kept") {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <lotar/augment/presets.hpp>
@@ -28,8 +29,9 @@ inline lotar::PretrainingOptions training_options() {
 template <class B, class Method>
 struct Training : lotar::Pretraining<float, B, Method, decltype(lotar::thesis_augmentation(8))> {
   explicit Training(B& b, const lotar::PretrainingOptions& options = training_options(),
-                    const Method& method = Method{})
-      : Training::Pretraining(b, training_images(), training_shape, options, method, lotar::thesis_augmentation(8)) {}
+                    Method method = Method{})
+      : Training::Pretraining(b, training_images(), training_shape, options, std::move(method),
+                              lotar::thesis_augmentation(8)) {}
 
   void run(std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) this->step();

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <lotar/core/config.hpp>
+#include <lotar/core/view.hpp>
 
 namespace lotar {
 
@@ -13,6 +14,16 @@ struct Clock {
   std::uint32_t epoch = 0;  ///< from 0
   std::uint32_t batch = 0;  ///< within the epoch, from 0
   std::uint32_t step = 0;   ///< updates so far
+};
+
+/// Which samples of a data set the clock's batch holds, as kernels see it: row i is order[batch * batch_size + i].
+template <class Memory>
+struct BatchSamples {
+  View<const std::uint32_t, 1, Memory> order;  ///< of the epoch
+  View<const Clock, 1, Memory> clock;          ///< [1]
+  std::size_t batch_size = 0;                  ///< of a whole batch
+
+  LOTAR_FN std::uint32_t operator()(std::size_t i) const { return order(clock(0).batch * batch_size + i); }
 };
 
 /// The kernel that ends a step: for_each(1, AdvanceClock{clock.data}).

@@ -17,7 +17,7 @@ enum class Projections { raw, normalized };
 
 /// LoTaR: how far apart an image's two views lie in the batch decides what its loss weighs.
 struct LotarOptions {
-  double sign = 1;  ///< 1: distant views weigh more; -1: close ones do
+  double sign = 1;  ///< 1: distant views weigh more; -1: close ones do; 0: all weigh the same, as in SimCLR
   ViewDistance distance = ViewDistance::l2;
   Projections projections = Projections::raw;  ///< what the distance is measured on
   bool gradient_through_weights = false;       ///< whether training also moves the weights, or takes them as constants
@@ -183,8 +183,8 @@ std::size_t images(const char* where, const View<T, 2, Memory>& z) {
 
 template <class T>
 T checked_sign(const char* where, double sign) {
-  if (sign != 1 && sign != -1)
-    throw ConfigError(std::string(where) + ": sign must be 1 or -1, got " + std::to_string(sign));
+  if (sign != 1 && sign != -1 && sign != 0)
+    throw ConfigError(std::string(where) + ": sign must be 1, -1 or 0, got " + std::to_string(sign));
   return static_cast<T>(sign);
 }
 
@@ -208,7 +208,7 @@ void view_distances(B& b, In<T, 2, B> z, const LotarOptions& options, Out<T, 1, 
 ///
 /// @param d  [N]
 /// @param w  [N] out
-/// @throws ShapeError if the shapes differ from these, ConfigError unless the sign is 1 or -1.
+/// @throws ShapeError if the shapes differ from these, ConfigError unless the sign is 1, -1 or 0.
 /// @source the LoTaR thesis, "A reweighting based self-supervised learning method for long-tailed recognition".
 template <Backend B, class T>
 void lotar_weights(B& b, In<T, 1, B> d, const LotarOptions& options, Out<T, 1, B> w) {
@@ -238,7 +238,7 @@ void pair_coefficients(B& b, In<T, 1, B> w, Out<T, 1, B> coefficients) {
 /// @param d       [N] as view_distances gave it
 /// @param losses  [2N] as nt_xent_forward gave them
 /// @param dz      [2N, D] added to
-/// @throws ShapeError if the shapes differ from these, ConfigError unless the sign is 1 or -1.
+/// @throws ShapeError if the shapes differ from these, ConfigError unless the sign is 1, -1 or 0.
 template <Backend B, class T>
 void lotar_weights_backward(B& b, In<T, 2, B> z, In<T, 1, B> d, In<T, 1, B> losses, const LotarOptions& options,
                             Out<T, 2, B> dz) {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include <lotar/nn/branch.hpp>
 #include <lotar/nn/projector.hpp>
 #include <lotar/nn/resnet.hpp>
 
@@ -15,6 +17,7 @@ struct NetworkOptions {
   Stem stem = Stem::cifar;
   std::string projector = "thesis";  ///< see Projector
   ProjectorOptions projection = {};
+  bool pruned_branch = false;  ///< declares SDCLR's second set of norms, under "pruned."
 };
 
 /// An encoder and a projector over one table of parameters: images [N, H, W, 3] to features [N, F] to projections [N,
@@ -25,12 +28,16 @@ class Network {
   explicit Network(const NetworkOptions& options)
       : encoder_(table_, resnet_options(options.arch, options.width, options.stem)),
         projector_(table_, options.projector, encoder_.features(), options.projection),
-        projections_(options.projection.out) {}
+        projections_(options.projection.out) {
+    if (options.pruned_branch) branch_.emplace(table_, "pruned.");
+  }
 
   const ParameterTable& table() const { return table_; }
   const ResNet& encoder() const { return encoder_; }
   std::size_t features() const { return encoder_.features(); }
   std::size_t projections() const { return projections_; }
+  /// The second branch, if the options asked for one.
+  const std::optional<BranchTable>& branch() const { return branch_; }
 
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass) const {
@@ -48,6 +55,7 @@ class Network {
   ResNet encoder_;
   Projector projector_;
   std::size_t projections_;
+  std::optional<BranchTable> branch_;
 };
 
 }  // namespace lotar

@@ -53,7 +53,8 @@ struct ProjectorOptions {
 class Projector {
  public:
   /// @param kind  "thesis": F -> bottleneck -> D -> ReLU -> D, its first two layers without anything between them;
-  ///              "mlp": F -> F -> ReLU -> D; "mlp_bn": F -> F -> norm -> ReLU -> D (no bias) -> norm
+  ///              "mlp": F -> F -> ReLU -> D; "mlp_bn": F -> F -> norm -> ReLU -> D (no bias) -> norm;
+  ///              "linear": F -> D, as a classifier has it
   /// @throws ConfigError for any other kind, or a width of 0
   Projector(ParameterTable& table, const std::string& kind, std::size_t features,
             const ProjectorOptions& options = {}) {
@@ -71,6 +72,8 @@ class Projector {
       linear(options.bottleneck, options.out);
       layers_.emplace_back(Relu());
       linear(options.out, options.out);
+    } else if (kind == "linear") {
+      linear(features, options.out);
     } else if (kind == "mlp") {
       linear(features, features);
       layers_.emplace_back(Relu());
@@ -82,7 +85,7 @@ class Projector {
       linear(features, options.out, false);
       norm(options.out);
     } else {
-      throw ConfigError("projector: the kind must be thesis, mlp or mlp_bn, got \"" + kind + "\"");
+      throw ConfigError("projector: the kind must be thesis, mlp, mlp_bn or linear, got \"" + kind + "\"");
     }
   }
 

@@ -1,19 +1,29 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <utility>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/clock.hpp>
+#include <lotar/core/tensor.hpp>
+#include <lotar/loss/cross_entropy.hpp>
+#include <lotar/loss/memory.hpp>
 #include <lotar/loss/reweight.hpp>
+#include <lotar/optim/update.hpp>
 
 namespace lotar {
 
 /// A batch between the two phases of its loss: what a method sees of it.
+///
+/// A sample has two anchors, its views; with a method of one view it has one, and 2n below is n.
 template <class A, class B>
 struct Anchors {
   In<A, 2, B> z;           ///< [2n, D] projections; rows i and i + n are the views of sample i
-  In<A, 1, B> losses;      ///< [2n] of each anchor
+  Out<A, 1, B> losses;     ///< [2n] of each anchor
   Out<A, 1, B> distances;  ///< [n] out: between a sample's views, for the record
   Out<A, 1, B> weights;    ///< [n] out: of each sample's loss
+  BatchSamples<typename B::Memory> samples = {};
 };
 
 /// SimCLR: every sample weighs the same. Also the neutral defaults of all hooks: a method of one's own derives from it
@@ -21,6 +31,8 @@ struct Anchors {
 ///
 /// @source Chen et al. 2020, arXiv:2002.05709.
 struct SimClr {
+  static constexpr std::size_t views = 2;  ///< of a sample
+
   /// Writes the samples' distances and weights.
   template <class A, class B>
   void weigh(B& b, const Anchors<A, B>& batch) const {
@@ -31,6 +43,20 @@ struct SimClr {
   /// Adds to dz what flows through the weights; by default they are constants.
   template <class A, class B>
   void add_gradient(B&, const Anchors<A, B>&, const Out<A, 2, B>&) const {}
+
+  /// Sees a batch after its loss is known and before its update is made.
+  template <class A, class B>
+  void observe(B&, const Anchors<A, B>&) {}
+
+  /// Called before every epoch but the first.
+  template <class B>
+  void begin_epoch(B&) {}
+
+  /// What the method remembers between steps, for checkpoints.
+  template <class A, class B>
+  OptimizerState<A, B> state() const {
+    return {};
+  }
 };
 
 /// LoTaR: a sample weighs by how far apart its views are, among those of its batch.
@@ -48,6 +74,73 @@ struct Lotar : SimClr {
   template <class A, class B>
   void add_gradient(B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) const {
     lotar_weights_backward(b, batch.z, batch.distances, batch.losses, options, dz);
+  }
+};
+
+/// BCL: remembers each sample's losses, which decide how strongly its views are augmented, by a RandAugment that reads
+/// strengths(). Over any other method: BCL on LoTaR is Bcl<B, Lotar>.
+///
+/// @source Zhou et al., Contrastive learning with boosted memorization, ICML 2022.
+template <class B, class Base = SimClr>
+class Bcl : public Base {
+ public:
+  Bcl(B& b, std::size_t samples, const Base& base = Base{}, const LossMemoryOptions& memory = {})
+      : Base(base), memory_(b, samples, memory) {}
+
+  /// [samples] where RandAugment finds them
+  View<const float, 1, typename B::Memory> strengths() const { return memory_.strengths(); }
+
+  void observe(B& b, const Anchors<float, B>& batch) {
+    Base::observe(b, batch);
+    memory_.update(b, batch.losses, batch.samples);
+  }
+
+  void begin_epoch(B& b) {
+    Base::begin_epoch(b);
+    memory_.refresh(b);
+  }
+
+  template <class A, class>
+  OptimizerState<A, B> state() const {
+    OptimizerState<A, B> state = Base::template state<A, B>();
+    state.emplace_back("memory.loss", memory_.losses());
+    state.emplace_back("memory.strength", memory_.strengths());
+    return state;
+  }
+
+ private:
+  LossMemory<float, B> memory_;
+};
+
+namespace detail {
+
+template <class M>
+struct GatherLabels {
+  View<const std::int32_t, 1, M> labels;
+  BatchSamples<M> samples;
+  View<std::int32_t, 1, M> out;
+  LOTAR_FN void operator()(std::size_t i) const { out(i) = labels(samples(i)); }
+};
+
+}  // namespace detail
+
+/// The supervised baseline: cross-entropy of one view's logits, which the network's projections are.
+template <class B>
+struct Supervised : SimClr {
+  static constexpr std::size_t views = 1;
+
+  In<std::int32_t, 1, B> labels;  ///< [samples] in [0, C), on the backend
+
+  explicit Supervised(const In<std::int32_t, 1, B>& labels_) : labels(labels_) {}
+
+  /// The whole of the loss, for methods that are not contrastive: writes losses, weights and the gradient of their mean.
+  template <class A>
+  void objective(B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) const {
+    const Tensor<std::int32_t, 1, B> rows(b, {batch.z.extent(0)});
+    b.for_each(rows.size(), detail::GatherLabels<typename B::Memory>{labels, batch.samples, rows});
+    cross_entropy(b, batch.z, rows, batch.losses, dz);
+    b.fill(batch.distances, A(0));
+    b.fill(batch.weights, A(1));
   }
 };
 

@@ -7,7 +7,9 @@
 #include <iomanip>
 #include <locale>
 #include <map>
+#include <memory>
 #include <numeric>
+#include <optional>
 #include <span>
 #include <sstream>
 #include <string>
@@ -18,13 +20,15 @@
 #include <lotar/augment/views.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/random.hpp>
-#include <lotar/loss/nt_xent.hpp>
+#include <lotar/nn/branch.hpp>
 #include <lotar/nn/network.hpp>
 #include <lotar/nn/state.hpp>
 #include <lotar/optim/optimizer.hpp>
+#include <lotar/optim/prune.hpp>
 #include <lotar/optim/schedule.hpp>
 #include <lotar/train/checkpoint.hpp>
 #include <lotar/train/method.hpp>
+#include <lotar/train/objective.hpp>
 #include <lotar/train/sample_record.hpp>
 
 namespace lotar {
@@ -33,13 +37,19 @@ struct PretrainingOptions {
   NetworkOptions network = {};
   OptimizerOptions optimizer = {};
   ScheduleOptions schedule = {};  ///< its epochs are the training's; its steps_per_epoch follow from the batch size
-  std::size_t batch_size = 256;   ///< samples, each with two views; the last batch of an epoch may be smaller
-  double temperature = 0.2;
+  std::size_t batch_size = 256;   ///< samples; the last batch of an epoch may be smaller
+  TemperatureOptions temperature = {};
+  ObjectiveOptions objective = {};
+  /// SDCLR: the part of all convolutions' weights that the second view's branch lacks, the smallest of every epoch's
+  /// start, in [0, 1); 0: no such branch. That branch has norms of its own.
+  double prune = 0;
   std::uint64_t seed = 1;
 };
 
-/// Contrastive pre-training: an epoch draws every sample once, in a random order, and each batch's two views of each
-/// sample update the network.
+/// Pre-training: an epoch draws every sample once, in a random order, and each batch's views update the network.
+///
+/// With options.prune the first views pass through the network and the second ones through its pruned branch; the step
+/// is that of one loss over both.
 ///
 /// Steps neither wait nor return numbers: losses, distances and weights of every sample stay on the backend until they
 /// are asked for. The same options and seed give the same bits, however often the training was saved and restored.
@@ -55,20 +65,27 @@ class Pretraining {
   /// @param images  [N, H, W, C] values, uploaded once
   /// @throws ConfigError for options out of range, and if the images do not fill one batch.
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
-              const Method& method, const Pipeline& views)
+              Method method, const Pipeline& views)
       : b_(b),
         options_(checked(options, shape[0])),
-        method_(method),
+        method_(std::move(method)),
         views_(views),
-        network_(options.network),
+        network_(options_.network),
         images_(b, shape, images),
         state_(b, network_.table(), options.seed),
         optimizer_(b, network_.table(), options.optimizer),
         host_rates_(learning_rates(schedule(options.schedule, steps_per_epoch()))),
         rates_(b, {{host_rates_.size()}}, host_rates_),
+        host_temperatures_(temperatures(options.temperature, options.schedule.epochs)),
+        temperature_(b, {{1}}),
         order_(b, {{shape[0]}}),
         device_clock_(b, {{1}}),
         record_(b, shape[0], steps_per_epoch()) {
+    if (options_.prune > 0) {
+      branch_.emplace(b, *network_.branch());
+      pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
+    }
+    prune();
     start_epoch();
   }
 
@@ -92,6 +109,8 @@ class Pretraining {
     if (clock_.batch == steps_per_epoch()) {
       ++clock_.epoch;
       clock_.batch = 0;
+      prune();
+      method_.begin_epoch(b_);
       start_epoch();
     }
     const std::size_t n = min(options_.batch_size, samples() - std::size_t{clock_.batch} * options_.batch_size);
@@ -120,25 +139,19 @@ class Pretraining {
   /// @throws NonFiniteError if a loss, parameter or statistic is not finite.
   Checkpoint save() {
     static_assert(std::is_same_v<A, float>, "checkpoints hold float");
-    const SampleRecord record = this->record();
+    record();
     Checkpoint c;
     c.metadata = identity();
-    c.arrays["values"] = state_.values.to_host(b_);
-    c.arrays["statistics"] = state_.statistics.to_host(b_);
-    for (const auto& [name, array] : c.arrays)
-      for (const float v : array)
-        if (!std::isfinite(v))
-          throw NonFiniteError("the " + name + " of the network after step " + std::to_string(clock_.step) +
-                               " are not finite");
-    for (const auto& [name, view] : optimizer_.state()) {
-      auto& values = c.arrays["optimizer." + name];
+    for (const auto& [name, view] : arrays()) {
+      auto& values = c.arrays[name];
       values.resize(view.size());
       b_.download(view, std::span<A>(values));
     }
-    c.arrays["record.loss"] = record.loss;
-    c.arrays["record.distance"] = record.distance;
-    c.arrays["record.weight"] = record.weight;
-    c.arrays["record.batch_loss"] = record.batch_loss;
+    for (const char* name : {"values", "statistics"})
+      for (const float v : c.arrays[name])
+        if (!std::isfinite(v))
+          throw NonFiniteError("the " + std::string(name) + " of the network after step " +
+                               std::to_string(clock_.step) + " are not finite");
     c.counters["clock"] = {clock_.epoch, clock_.batch, clock_.step};
     return c;
   }
@@ -157,11 +170,7 @@ class Pretraining {
         clock->second[1] > steps_per_epoch() ||
         clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
       throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
-    std::vector<std::pair<std::string, View<A, 1, typename B::Memory>>> arrays{
-        {"values", state_.values},         {"statistics", state_.statistics},
-        {"record.loss", record_.loss},     {"record.distance", record_.distance},
-        {"record.weight", record_.weight}, {"record.batch_loss", record_.batch_loss}};
-    for (const auto& [name, view] : optimizer_.state()) arrays.emplace_back("optimizer." + name, view);
+    const OptimizerState<A, B> arrays = this->arrays();
     for (const auto& [name, view] : arrays) {
       const auto found = c.arrays.find(name);
       if (found == c.arrays.end() || found->second.size() != view.size())
@@ -175,7 +184,7 @@ class Pretraining {
   }
 
  private:
-  static const PretrainingOptions& checked(const PretrainingOptions& o, std::size_t samples) {
+  static PretrainingOptions checked(PretrainingOptions o, std::size_t samples) {
     if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
     if (samples < o.batch_size)
       throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
@@ -183,8 +192,10 @@ class Pretraining {
     if (samples % o.batch_size == 1)
       throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
                         std::to_string(samples) + " samples has one, which has nothing to be compared with");
-    if (!(o.temperature > 0) || !std::isfinite(o.temperature))
-      throw ConfigError("temperature: must be > 0 and finite, got " + std::to_string(o.temperature));
+    check_objective(o.objective);
+    if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
+    if (o.prune > 0 && Method::views != 2) throw ConfigError("prune: wanted a method of two views");
+    o.network.pruned_branch = o.prune > 0;
     return o;
   }
 
@@ -204,21 +215,41 @@ class Pretraining {
     };
     return {{"arch", o.network.arch},
             {"batch size", std::to_string(o.batch_size)},
+            {"dclw", number(o.objective.dclw)},
             {"epochs", std::to_string(o.schedule.epochs)},
             {"final learning rate", number(o.schedule.final_learning_rate)},
+            {"focal", number(o.objective.focal)},
+            {"highest temperature", number(o.temperature.high)},
             {"learning rate", number(o.schedule.learning_rate)},
             {"momentum", number(o.optimizer.momentum)},
             {"optimizer", o.optimizer.name},
             {"projector", o.network.projector},
+            {"pruned", number(o.prune)},
             {"samples", std::to_string(samples())},
             {"seed", std::to_string(o.seed)},
-            {"temperature", number(o.temperature)},
+            {"temperature", number(o.temperature.low)},
+            {"temperature period", std::to_string(o.temperature.period)},
             {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
             {"weight decay", number(o.optimizer.weight_decay)},
             {"width", std::to_string(o.network.width)}};
   }
 
-  /// Draws the epoch's order and sets the backend's clock.
+  /// All that a checkpoint keeps but the clock.
+  OptimizerState<A, B> arrays() {
+    OptimizerState<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
+    for (const auto& [name, view] : optimizer_.state()) all.emplace_back("optimizer." + name, view);
+    for (const auto& [name, view] : record_.state()) all.emplace_back("record." + name, view);
+    for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back(name, view);
+    if (branch_) all.emplace_back("mask", branch_->mask);
+    return all;
+  }
+
+  /// Chooses the weights that this epoch's pruned branch lacks.
+  void prune() {
+    if (branch_) pruning_->mask(b_, state_.values, branch_->mask);
+  }
+
+  /// Draws the epoch's order, and sets what the backend reads of the epoch.
   void start_epoch() {
     constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the augmentations'
     std::vector<std::uint32_t> order(samples());
@@ -227,29 +258,55 @@ class Pretraining {
     shuffle(std::span(order), random);
     b_.upload(order, order_);
     b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);
+    b_.fill(temperature_.view(), static_cast<A>(host_temperatures_[clock_.epoch]));
   }
 
   /// The work of one step over n samples: no waiting, nothing from the host but n.
   void enqueue(std::size_t n) {
+    constexpr std::size_t views = Method::views;
     const ImageSize size = views_.footprint({images_.extent(1), images_.extent(2)}).output;
-    Tensor<T, 4, B> x(b_, {{2 * n, size.height, size.width, 3}});
-    two_views<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
-    Pass<T, B> pass = state_.pass(b_, true);
-    const Tensor<A, 2, B> z = network_.forward(b_, std::move(x), pass);
-
-    const Tensor<A, 1, B> losses(b_, {{2 * n}}), distances(b_, {{n}}), weights(b_, {{n}}), coefficients(b_, {{2 * n}});
-    const auto phase = nt_xent_forward(b_, z, {.temperature = options_.temperature}, losses.view());
-    const Anchors<A, B> batch{z, losses, distances, weights};
-    method_.weigh(b_, batch);
-    pair_coefficients(b_, weights, coefficients.view());
-    Tensor<A, 2, B> dz(b_, z.extents);
-    nt_xent_backward(b_, phase, coefficients, dz.view());
-    method_.add_gradient(b_, batch, dz.view());
-
-    network_.backward(b_, std::move(dz), pass);
+    Tensor<T, 4, B> x(b_, {{views * n, size.height, size.width, 3}});
+    if constexpr (views == 2)
+      two_views<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
+    else
+      one_view<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
+    Pass<T, B> dense = state_.pass(b_, true);
+    if (!branch_) {
+      const Tensor<A, 2, B> z = network_.forward(b_, std::move(x), dense);
+      network_.backward(b_, gradient(z, n), dense);
+    } else {
+      Pass<T, B> pruned = branch_->pass(b_, state_, true);
+      const Tensor<A, 2, B> z(b_, {{2 * n, network_.projections()}});
+      b_.copy(network_.forward(b_, half(x, 0), dense), z.rows(0, n));
+      b_.copy(network_.forward(b_, half(x, n), pruned), z.rows(n, n));
+      const Tensor<A, 2, B> dz = gradient(z, n);
+      network_.backward(b_, half(dz, 0), dense);
+      network_.backward(b_, half(dz, n), pruned);
+      branch_->add_gradients(b_, state_);
+    }
     optimizer_.step(b_, state_.values, state_.gradients, rates_, device_clock_);
-    record_.add(b_, batch, order_, options_.batch_size, device_clock_);
     b_.for_each(1, AdvanceClock{device_clock_.data});
+  }
+
+  /// The loss of a batch's projections [views n, D]: into the record; its gradient.
+  Tensor<A, 2, B> gradient(const Tensor<A, 2, B>& z, std::size_t n) {
+    const Tensor<A, 1, B> losses(b_, {{z.extent(0)}}), distances(b_, {{n}}), weights(b_, {{n}});
+    const Anchors<A, B> batch{z, losses, distances, weights, {order_, device_clock_, options_.batch_size}};
+    Tensor<A, 2, B> dz(b_, z.extents);
+    if constexpr (requires { method_.objective(b_, batch, dz.view()); })
+      method_.objective(b_, batch, dz.view());
+    else
+      contrastive_objective<B, A>(b_, method_, temperature_, options_.objective, batch, dz);
+    method_.observe(b_, batch);
+    record_.add(b_, batch);
+    return dz;
+  }
+
+  /// Half of a tensor's rows, from `first` on, sharing its memory.
+  template <class U, std::size_t N>
+  static Tensor<U, N, B> half(const Tensor<U, N, B>& t, std::size_t first) {
+    const auto rows = t.rows(first, t.extent(0) / 2);
+    return {rows, std::shared_ptr<U[]>(t.memory(), rows.data)};
   }
 
   B& b_;
@@ -262,6 +319,10 @@ class Pretraining {
   Optimizer<A, B> optimizer_;
   std::vector<float> host_rates_;
   Tensor<float, 1, B> rates_;
+  std::vector<float> host_temperatures_;
+  Tensor<A, 1, B> temperature_;
+  std::optional<Branch<T, B>> branch_;
+  std::optional<MagnitudePruning<A, B>> pruning_;
   Tensor<std::uint32_t, 1, B> order_;
   Tensor<Clock, 1, B> device_clock_;
   DeviceSampleRecord<A, B> record_;
@@ -273,8 +334,8 @@ class Pretraining {
 template <class T = float, Backend B, class Method, class Pipeline>
 Pretraining<T, B, Method, Pipeline> make_pretraining(B& b, std::span<const std::uint8_t> images,
                                                      const Extents<4>& shape, const PretrainingOptions& options,
-                                                     const Method& method, const Pipeline& views) {
-  return Pretraining<T, B, Method, Pipeline>(b, images, shape, options, method, views);
+                                                     Method method, const Pipeline& views) {
+  return Pretraining<T, B, Method, Pipeline>(b, images, shape, options, std::move(method), views);
 }
 
 }  // namespace lotar

@@ -25,26 +25,25 @@ namespace detail {
 template <class A, class M>
 struct RecordSamples {
   View<const A, 1, M> losses, distances, weights;
-  const std::uint32_t* order;
-  const Clock* clock;
-  std::size_t batch_size;
+  BatchSamples<M> samples;
   A *loss, *distance, *weight, *batch_loss;
   std::uint32_t* first_bad;
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
-    const std::size_t n = distances.extent(0), first = clock->batch * batch_size;
+    const std::size_t n = distances.extent(0), anchors = losses.extent(0);
     block.for_each(n, [&](std::size_t i) {
-      const std::uint32_t sample = order[first + i];
-      loss[sample] = (losses(i) + losses(i + n)) / A(2);
+      const std::uint32_t sample = samples(i);
+      loss[sample] = anchors == n ? losses(i) : (losses(i) + losses(i + n)) / A(2);
       distance[sample] = distances(i);
       weight[sample] = weights(i);
     });
     const A total = block.reduce(
-        2 * n, A(0), [&](std::size_t a) { return losses(a) * weights(a < n ? a : a - n); },
+        anchors, A(0), [&](std::size_t a) { return losses(a) * weights(a < n ? a : a - n); },
         [](A a, A b) { return a + b; });
     if (!block.leader()) return;
-    batch_loss[clock->batch] = total / static_cast<A>(2 * n);
-    if (!is_finite(total) && *first_bad == SampleRecord::none) *first_bad = clock->step;
+    const Clock& now = samples.clock(0);
+    batch_loss[now.batch] = total / static_cast<A>(anchors);
+    if (!is_finite(total) && *first_bad == SampleRecord::none) *first_bad = now.step;
   }
 };
 
@@ -64,13 +63,17 @@ class DeviceSampleRecord {
     b.fill(first_bad_.view(), SampleRecord::none);
   }
 
-  /// Adds the batch that the clock tells.
-  void add(B& b, const Anchors<A, B>& batch, const In<std::uint32_t, 1, B>& order, std::size_t batch_size,
-           const In<Clock, 1, B>& clock) {
-    b.for_each_block(1, Work{2 * batch.distances.size()},
-                     detail::RecordSamples<A, typename B::Memory>{
-                         batch.losses, batch.distances, batch.weights, order.data, clock.data, batch_size, loss.data,
-                         distance.data, weight.data, batch_loss.data, first_bad_.data});
+  /// Adds a batch.
+  void add(B& b, const Anchors<A, B>& batch) {
+    b.for_each_block(1, Work{batch.losses.size()},
+                     detail::RecordSamples<A, typename B::Memory>{batch.losses, batch.distances, batch.weights,
+                                                                  batch.samples, loss.data, distance.data, weight.data,
+                                                                  batch_loss.data, first_bad_.data});
+  }
+
+  /// What a checkpoint has to keep.
+  OptimizerState<A, B> state() const {
+    return {{"loss", loss}, {"distance", distance}, {"weight", weight}, {"batch_loss", batch_loss}};
   }
 
   /// Forgets a step that was not finite.

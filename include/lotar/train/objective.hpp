@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+
+#include <lotar/core/backend.hpp>
+#include <lotar/core/error.hpp>
+#include <lotar/core/tensor.hpp>
+#include <lotar/loss/dclw.hpp>
+#include <lotar/loss/focal.hpp>
+#include <lotar/loss/nt_xent.hpp>
+#include <lotar/loss/reweight.hpp>
+#include <lotar/train/method.hpp>
+
+namespace lotar {
+
+/// Forms of the contrastive loss that go with any method's weights.
+struct ObjectiveOptions {
+  double focal = 0;  ///< gamma of the focal loss; 0: not focal
+  double dclw = 0;   ///< sigma of DCLW; 0: plain NT-Xent. Its losses are no logs of probabilities: not with focal
+};
+
+namespace detail {
+
+template <class A, class M>
+struct Multiply {
+  View<const A, 1, M> x, y;
+  View<A, 1, M> out;
+  LOTAR_FN void operator()(std::size_t i) const { out(i) = x(i) * y(i); }
+};
+
+}  // namespace detail
+
+/// @throws ConfigError for options out of range, or that exclude each other.
+inline void check_objective(const ObjectiveOptions& o) {
+  detail::check_not_negative("objective", "focal", o.focal);
+  detail::check_not_negative("objective", "dclw", o.dclw);
+  if (o.focal > 0 && o.dclw > 0) throw ConfigError("objective: focal and dclw exclude each other");
+}
+
+/// The loss of a contrastive method, (1 / 2n) sum_a w_i(a) f(l_a), and its gradient by the projections.
+///
+/// @param method       gives the weights w, see method.hpp
+/// @param temperature  [1]
+/// @param batch        its losses, distances and weights are written; the losses without their weights
+/// @param dz           [2n, D] out
+/// @throws ShapeError, ConfigError
+template <Backend B, class A, class Method>
+void contrastive_objective(B& b, const Method& method, In<A, 1, B> temperature, const ObjectiveOptions& options,
+                           const Anchors<A, B>& batch, Out<A, 2, B> dz) {
+  using M = typename B::Memory;
+  check_objective(options);
+  const Denominator denominator = options.dclw > 0 ? Denominator::negatives : Denominator::all;
+  const auto phase = nt_xent_forward<B, A>(b, batch.z, temperature, denominator, batch.losses);
+  const Tensor<A, 1, B> coefficients(b, batch.losses.extents), factors(b, batch.losses.extents);
+  if (options.focal > 0) focal_losses<B, A>(b, options.focal, batch.losses, factors);
+  if (options.dclw > 0) dclw_losses<B, A>(b, phase, options.dclw, batch.losses, factors);
+  method.weigh(b, batch);
+  pair_coefficients<B, A>(b, batch.weights, coefficients);
+  if (options.focal > 0 || options.dclw > 0)
+    b.for_each(factors.size(), detail::Multiply<A, M>{coefficients, factors, factors});
+  if (options.focal > 0)
+    nt_xent_backward<B, A>(b, phase, factors, dz);
+  else if (options.dclw > 0)
+    nt_xent_backward<B, A>(b, phase, coefficients, factors, dz);
+  else
+    nt_xent_backward<B, A>(b, phase, coefficients, dz);
+  method.add_gradient(b, batch, dz);
+}
+
+}  // namespace lotar

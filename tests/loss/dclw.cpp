@@ -1,0 +1,83 @@
+#include <lotar/loss/dclw.hpp>
+
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <vector>
+
+#include <lotar/core/tensor.hpp>
+
+#include "../reference/loss.hpp"
+#include "../test.hpp"
+#include "wave.hpp"
+
+using namespace lotar;
+
+namespace {
+
+constexpr NtXentOptions decoupled{.temperature = .2, .denominator = Denominator::negatives};
+
+struct Result {
+  std::vector<double> losses, v, dz;
+  double loss;  // sum of c_a l_a
+};
+
+/// Losses, weights, and the gradient with cos(a) for coefficients; the weights of `fixed`, unless it is empty.
+Result dclw(const std::vector<double>& rows, std::size_t m, double sigma = .5) {
+  TestBackend b;
+  const std::size_t cols = rows.size() / m;
+  const Tensor<double, 2, TestBackend> z(b, {m, cols}, rows), dz(b, {m, cols});
+  const Tensor<double, 1, TestBackend> losses(b, {m}), v(b, {m});
+  const auto state = nt_xent_forward(b, z, decoupled, losses);
+  dclw_losses(b, state, sigma, losses.view(), v.view());
+  Result r{losses.to_host(b), v.to_host(b), {}, 0};
+  std::vector<double> c(m), e(m);
+  for (std::size_t a = 0; a < m; ++a) {
+    c[a] = std::cos(static_cast<double>(a));
+    e[a] = c[a] * r.v[a];
+    r.loss += c[a] * r.losses[a];
+  }
+  const Tensor<double, 1, TestBackend> tc(b, {m}, c), te(b, {m}, e);
+  nt_xent_backward(b, state, tc, te, dz);
+  r.dz = dz.to_host(b);
+  return r;
+}
+
+}  // namespace
+
+TEST_CASE("losses, weights and gradient agree with PyTorch") {
+  const Result r = dclw(wave<double>(8, 3), 8);
+  check_near(r.v, expected::dclw_weights, 1e-10);
+  check_near(r.losses, expected::dclw_losses, 1e-10);
+  check_near(r.dz, expected::dclw_gradient, 1e-10);
+}
+
+TEST_CASE("weights have mean 1 and favour views that lie far apart; equal cosines weigh 1") {
+  // image 0: equal views; image 1: opposite ones
+  const Result r = dclw({1, 0, 0, 1, 1, 0, 0, -1}, 4);
+  CHECK(r.v[0] + r.v[1] == doctest::Approx(2));
+  CHECK(r.v[1] > r.v[0]);
+  CHECK(r.v[2] == r.v[0]);
+  // softmax over (1, -1) / 0.5
+  CHECK(r.v[0] == doctest::Approx(2 - 2 / (1 + std::exp(-4.))));
+  const Result equal = dclw({1, 0, 0, 1, 1, 0, 0, 1}, 4);
+  for (const double v : equal.v) CHECK(v == doctest::Approx(1));
+  // two orthogonal negatives: log(2 exp(0)) - 1 / 0.2
+  for (const double l : equal.losses) CHECK(l == doctest::Approx(std::log(2.) - 5));
+}
+
+TEST_CASE("what does not fit is refused") {
+  TestBackend b;
+  const Tensor<double, 2, TestBackend> z(b, {4, 2}, wave<double>(4, 2)), two(b, {2, 2}, wave<double>(2, 2));
+  const Tensor<double, 1, TestBackend> losses(b, {4}), v(b, {4}), short_losses(b, {2});
+  const auto state = nt_xent_forward(b, z, decoupled, losses);
+  CHECK_THROWS_WITH_AS(dclw_losses(b, state, 0, losses.view(), v.view()),
+                       "dclw_losses: sigma must be finite and > 0, got 0.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(dclw_losses(b, state, .5, losses.view(), short_losses.view()),
+                       "dclw_losses: v must be [4], got [2]", ShapeError);
+  const auto plain = nt_xent_forward(b, z, {.temperature = .2}, losses);
+  CHECK_THROWS_WITH_AS(dclw_losses(b, plain, .5, losses.view(), v.view()),
+                       "dclw_losses: wanted losses with the denominator of the negatives", ConfigError);
+  CHECK_THROWS_WITH_AS(nt_xent_forward(b, two, decoupled, short_losses),
+                       "nt_xent_forward: z must be [2N, D] with N >= 2, got [2, 2]", ShapeError);
+}
