@@ -33,8 +33,8 @@ inline std::vector<float> unit_picture(lotar::ImageSize size) {
 }
 
 template <class Operation>
-using ParametersOf =
-    decltype(std::declval<const Operation&>().draw(std::declval<lotar::Random&>(), lotar::ImageSize{}));
+using ParametersOf = decltype(lotar::detail::draw(std::declval<const Operation&>(), std::declval<lotar::Random&>(),
+                                                  lotar::ImageSize{}, lotar::ViewKey{}));
 
 /// An operation with parameters that are given instead of drawn.
 template <class Operation>
@@ -74,22 +74,30 @@ template <class Operation, class Memory>
 struct Draw {
   Operation operation;
   lotar::ImageSize size;
-  std::uint64_t seed;
+  lotar::ViewKey key;
   lotar::View<ParametersOf<Operation>, 1, Memory> out;
   LOTAR_FN void operator()(std::size_t i) const {
-    lotar::Random random(seed, 0, static_cast<std::uint32_t>(i), 0, 0);
-    out(i) = operation.draw(random, size);
+    lotar::ViewKey own = key;
+    own.sample = static_cast<std::uint32_t>(i);
+    lotar::Random random(own.seed, own.epoch, own.sample, own.view, 0);
+    out(i) = lotar::detail::draw(operation, random, size, own);
   }
 };
 
 /// What an operation draws for samples 0 to n - 1, on the backend.
 template <class Operation>
+std::vector<ParametersOf<Operation>> draws(TestBackend& b, const Operation& operation, lotar::ImageSize size,
+                                           std::size_t n, const lotar::ViewKey& key) {
+  const lotar::Tensor<ParametersOf<Operation>, 1, TestBackend> out(b, {n});
+  b.for_each(n, Draw<Operation, TestBackend::Memory>{operation, size, key, out.view()});
+  return out.to_host(b);
+}
+
+template <class Operation>
 std::vector<ParametersOf<Operation>> draws(const Operation& operation, lotar::ImageSize size, std::size_t n,
                                            std::uint64_t seed = 1) {
   TestBackend b;
-  const lotar::Tensor<ParametersOf<Operation>, 1, TestBackend> out(b, {n});
-  b.for_each(n, Draw<Operation, TestBackend::Memory>{operation, size, seed, out.view()});
-  return out.to_host(b);
+  return draws(b, operation, size, n, {.seed = seed});
 }
 
 /// The largest difference; infinite if the sizes differ or a value is not a number.

@@ -25,6 +25,13 @@ TEST_CASE("presets are the published pipelines") {
   CHECK(bcl.first.scale_low == 0.1);
   CHECK(bcl.first.interpolation == Interpolation::bicubic);
   CHECK(bcl.rest.rest.rest.rest.first.deviation[2] == 1);
+
+  const auto classifier = crop_flip_augmentation(28);
+  CHECK(classifier.first.height == 28);
+  CHECK(classifier.first.width == 28);
+  CHECK(classifier.first.padding == 4);
+  CHECK(classifier.rest.first.probability == 0.5);
+  CHECK(classifier.rest.rest.first.mean[0] == 0.485);
 }
 
 TEST_CASE("presets make finite views of any image") {
@@ -46,6 +53,8 @@ TEST_CASE("presets make finite views of any image") {
     two_views(b, images.view(), order.view(), 4, clock.view(), 5, thesis_augmentation(16), out.view());
     CHECK(in_range(-2.2f, 2.7f));
     two_views(b, images.view(), order.view(), 4, clock.view(), 5, bcl_augmentation(16, Normalize{}), out.view());
+    CHECK(in_range(0, 1));
+    two_views(b, images.view(), order.view(), 4, clock.view(), 5, crop_flip_augmentation(16, Normalize{}), out.view());
     CHECK(in_range(0, 1));
   }
   const std::vector<float> plain = apply({6, 7}, Resize{4, 4}, imagenet_normalize);

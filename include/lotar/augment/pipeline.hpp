@@ -13,10 +13,26 @@
 
 namespace lotar {
 
-/// An operation that draws parameters, and applies them. What it draws is a function of the image's size and of the
-/// Random alone, so every thread of a block draws for itself.
+/// What the draws for one view of one sample are a function of.
+struct ViewKey {
+  std::uint64_t seed = 0;
+  std::uint32_t epoch = 0;
+  std::uint32_t sample = 0;  ///< its index in the data set, not in the batch
+  std::uint32_t view = 0;    ///< < 2^16 - 1, the view of draws that all views share
+};
+
+/// An operation whose draws depend on whose image it is, too.
 template <class Operation>
-concept RandomOperation = requires(const Operation& operation, Random& random, ImageSize size) {
+concept KeyedOperation = requires(const Operation& operation, Random& random, ImageSize size, const ViewKey& key) {
+  operation.check(size);  // host: throws unless the options are valid and images of this size can be worked on
+  operation.draw(random, size, key);  // -> parameters; operation.apply(block, image, parameters)
+};
+
+/// An operation that draws parameters, and applies them. What it draws is a function of the image's size and of the
+/// Random alone, and of the key if it takes one, so every thread of a block draws for itself.
+template <class Operation>
+concept RandomOperation = KeyedOperation<Operation> ||
+    requires(const Operation& operation, Random& random, ImageSize size) {
   operation.check(size);         // host: throws unless the options are valid and images of this size can be worked on
   operation.draw(random, size);  // -> parameters; operation.apply(block, image, parameters)
 };
@@ -28,13 +44,17 @@ concept FixedOperation = !RandomOperation<Operation> && requires(const Operation
   operation.check(size);  // host: throws unless the options are valid and images of this size can be worked on
 };
 
-/// What the draws for one view of one sample are a function of.
-struct ViewKey {
-  std::uint64_t seed = 0;
-  std::uint32_t epoch = 0;
-  std::uint32_t sample = 0;  ///< its index in the data set, not in the batch
-  std::uint32_t view = 0;    ///< < 2^16
-};
+namespace detail {
+
+template <RandomOperation Operation>
+LOTAR_FN auto draw(const Operation& operation, Random& random, ImageSize size, const ViewKey& key) {
+  if constexpr (KeyedOperation<Operation>)
+    return operation.draw(random, size, key);
+  else
+    return operation.draw(random, size);
+}
+
+}  // namespace detail
 
 /// Operations, one after the other: trivially copyable, so it goes into kernels.
 template <class... Operations>
@@ -76,7 +96,7 @@ struct Pipeline<First, Rest...> {
   LOTAR_FN void apply(Block& block, Image& image, const ViewKey& key, std::uint32_t position = 0) const {
     if constexpr (RandomOperation<First>) {
       Random draws(key.seed, key.epoch, key.sample, key.view, position);
-      first.apply(block, image, first.draw(draws, image.size));
+      first.apply(block, image, detail::draw(first, draws, image.size, key));
     } else {
       first.apply(block, image);
     }

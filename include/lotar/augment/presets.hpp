@@ -7,6 +7,7 @@
 #include <lotar/augment/horizontal_flip.hpp>
 #include <lotar/augment/normalize.hpp>
 #include <lotar/augment/pipeline.hpp>
+#include <lotar/augment/random_crop.hpp>
 #include <lotar/augment/random_resized_crop.hpp>
 #include <lotar/augment/resize.hpp>
 
@@ -27,6 +28,11 @@ inline auto bcl_augmentation(std::size_t size, const Normalize& normalize = imag
   return pipeline(
       RandomResizedCrop{.height = size, .width = size, .scale_low = 0.1, .interpolation = Interpolation::bicubic},
       HorizontalFlip{}, ColorJitter{}, Grayscale{}, normalize);
+}
+
+/// The views that classifiers are trained on: shifted by up to 4 pixels over black, and flipped.
+inline auto crop_flip_augmentation(std::size_t size, const Normalize& normalize = imagenet_normalize) {
+  return pipeline(RandomCrop{.height = size, .width = size}, HorizontalFlip{}, normalize);
 }
 
 /// No augmentation: whole images, resampled only if they are of another size.
