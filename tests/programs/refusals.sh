@@ -46,7 +46,7 @@ refuse 'epochs' train --epochs 0
 refuse 'width must be >= 1' train --width 0
 refuse 'wanted simclr or lotar, got "byol"' train --method byol
 refuse 'known: readme, thesis_code, figure' train --lotar other
-refuse 'wanted cifar10, cifar100, fashion_mnist or synthetic' train --dataset svhn
+refuse 'wanted cifar10, cifar100, fashion_mnist, synthetic or folder' train --dataset svhn
 refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg
 refuse 'thesis, mlp or mlp_bn' train --projector linear
 refuse 'wanted lars, sgd or adam' train --optimizer adagrad
@@ -58,7 +58,7 @@ refuse 'threads must be >= 0' train --threads=-1
 refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5
 refuse 'imbalance ratio of at least 1, got nan' train --ratio nan
 refuse 'would be empty' train --ratio 1000000
-refuse 'wanted exp, step or pareto' train --profile linear
+refuse 'wanted exp, step, pareto or all' train --profile linear
 refuse 'config.json' train --config "$work/config.json"
 echo '{"epochs": 1, "colour": "red"}' >"$work/config.json"
 refuse 'no option "colour"' train --config "$work/config.json"
