@@ -28,9 +28,9 @@ inline bool is_png(std::span<const std::uint8_t> bytes) {
 /// @throws IoError if the file is damaged or cut short, or beyond the limits of image_limits.hpp.
 /// @cost   4 bytes a pixel.
 inline RawArray decode_png(std::span<const std::uint8_t> bytes, const std::string& path) {
-  struct Image : png_image {
-    Image() : png_image{} { version = PNG_IMAGE_VERSION; }
-    ~Image() { png_image_free(this); }
+  struct Reader : png_image {
+    Reader() : png_image{} { version = PNG_IMAGE_VERSION; }
+    ~Reader() { png_image_free(this); }
   } image;
   const auto check = [&](int done) {
     if (done == 0) throw IoError(path, std::string("not a sound PNG image: ") + image.message);
