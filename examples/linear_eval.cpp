@@ -107,7 +107,7 @@ void evaluate(const EvalOptions& eval) {
   const lotar::Protocol& protocol = lotar::find_protocol(eval.protocol);
   const std::string data = eval.data.empty() ? options.data : eval.data;
 
-  const lotar::Dataset whole = lotar::load_dataset(options.dataset, data, lotar::Part::train);
+  const lotar::Dataset whole = load_part(options, data, lotar::Part::train);
   const lotar::Network network(network_options(options, whole.classes.size()));
   std::vector<float> values(network.table().size()), statistics(network.table().statistics_size());
   lotar::read_model(path("model.safetensors"), network.table(), values, statistics);
@@ -118,7 +118,7 @@ void evaluate(const EvalOptions& eval) {
 
   B b = make_backend(eval.threads);
   const Labelled train(b, first_of_each_class(whole, eval.per_class));
-  const lotar::Dataset test_set = lotar::load_dataset(options.dataset, data, lotar::Part::test);
+  const lotar::Dataset test_set = load_part(options, data, lotar::Part::test);
   const Labelled test(b, test_set);
   lotar::NetworkState<float, B> state(b, network.table(), options.seed);
   const auto judge_state = [&](const std::string& name) {

@@ -22,6 +22,7 @@ struct Options {
   int rand_augment = -1;
   double prune = -1;
   std::string data = "data", dataset = "cifar10", split, profile = "exp";
+  std::size_t image_size = 64;
   double ratio = 100;
   std::uint64_t split_seed = 1;
   std::string augmentation = "thesis";
@@ -56,10 +57,13 @@ inline void add_options(CLI::App& app, Options& o) {
                  "SDCLR: part of the weights that the second view's branch lacks; 0: no such branch; "
                  "-1: 0.9 for sdclr");
   app.add_option("--data", o.data, "Folder of the data set's files, or its parent");
-  app.add_option("--dataset", o.dataset, "cifar10, cifar100, fashion_mnist or synthetic");
+  app.add_option("--dataset", o.dataset,
+                 "cifar10, cifar100, fashion_mnist, synthetic, or folder for images of one's own");
+  app.add_option("--image-size", o.image_size, "With --dataset folder: pixels a side that images are made to have")
+      ->check(not_negative());
   app.add_option("--split", o.split, "Train on the images that this file lists (of make_splits, or an .npy list)");
   app.add_option("--ratio", o.ratio, "Without --split: images of the head over those of the tail; 1 for no tail");
-  app.add_option("--profile", o.profile, "Without --split: exp, step or pareto");
+  app.add_option("--profile", o.profile, "Without --split: exp, step, pareto, or all for every image");
   app.add_option("--split-seed", o.split_seed, "Without --split: which images")->check(not_negative());
   app.add_option("--augmentation", o.augmentation,
                  "thesis (crops of 8 % or more, bilinear), bcl (10 %, bicubic), or crop_flip (thesis without colours); "
@@ -152,6 +156,7 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"prune", o.prune},
           {"data", o.data},
           {"dataset", o.dataset},
+          {"image-size", o.image_size},
           {"split", o.split},
           {"ratio", o.ratio},
           {"profile", o.profile},
