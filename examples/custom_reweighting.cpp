@@ -19,12 +19,14 @@
 template <class T, class Memory>
 struct AgreementKernel {
   lotar::View<const T, 1, Memory> positives;  // cos_i / temperature, of both views
-  T scale;                                    // temperature / sigma
+  lotar::View<const T, 1, Memory> inverse_temperature;
+  T sigma;
   lotar::View<T, 1, Memory> w;
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
-    const auto x = [this](std::size_t i) { return scale * positives(i); };
+    const T scale = T(1) / (inverse_temperature(0) * sigma);
+    const auto x = [&](std::size_t i) { return scale * positives(i); };  // cos_i / sigma
     const auto all = log_sum_exp(block, w.size(), x);
     const T n = static_cast<T>(w.size());
     block.for_each(w.size(), [&](std::size_t i) { w(i) = T(2) - n * lotar::exp(-all.minus(x(i))); });
@@ -36,8 +38,9 @@ struct AgreementWeights {
 
   template <lotar::Backend B, class T>
   void operator()(B& b, const lotar::NtXent<T, B>& state, lotar::Out<T, 1, B> w) const {
-    const auto scale = static_cast<T>(state.temperature / sigma);
-    b.for_each_block(1, lotar::Work{w.size()}, AgreementKernel<T, typename B::Memory>{state.positives, scale, w});
+    b.for_each_block(
+        1, lotar::Work{w.size()},
+        AgreementKernel<T, typename B::Memory>{state.positives, state.inverse_temperature, static_cast<T>(sigma), w});
   }
 };
 

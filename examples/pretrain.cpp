@@ -139,8 +139,15 @@ void train(const Options& options) {
   lotar::LotarOptions weights{.sign = 0};
   if (options.lotar != "none") weights = lotar::lotar_preset(options.lotar);
   const lotar::Lotar lotar(weights);
-  if (options.rand_augment == 0)
+  if (options.rand_augment == 0) {
     train(options, b, data, lotar, [&](const lotar::Normalize& last) { return augmentation(options, size, last); });
+    return;
+  }
+  lotar::Bcl<ExampleBackend, lotar::Lotar> bcl(b, data.images.size(), lotar);
+  const lotar::RandAugment boost{.operations = static_cast<std::size_t>(options.rand_augment),
+                                 .memory = bcl.strengths().data};
+  const auto views = [&](const lotar::Normalize& last) { return augmentation(options, size, boost, last); };
+  train(options, b, data, std::move(bcl), views);
 }
 
 }  // namespace

@@ -226,3 +226,14 @@ inline auto augmentation(const Options& o, std::size_t size, const lotar::Normal
   if (o.augmentation == "crop_flip") jitter.probability = after_jitter.first.probability = 0;
   return views;
 }
+
+/// The same with RandAugment after the colours.
+inline auto augmentation(const Options& o, std::size_t size, const lotar::RandAugment& rand_augment,
+                         const lotar::Normalize& normalize) {
+  const auto plain = augmentation(o, size, normalize);
+  auto views = lotar::bcl_boosted_augmentation(size, rand_augment, normalize);
+  views.first = plain.first;
+  views.rest.rest.first = plain.rest.rest.first;            // colours
+  views.rest.rest.rest.first = plain.rest.rest.rest.first;  // grey
+  return views;
+}

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include <lotar/augment/presets.hpp>
@@ -18,19 +19,18 @@ double forward_flops(std::size_t width) {
   return 2 * 0.5536e9 * scale * scale;
 }
 
-/// A whole step of LoTaR: views, forward, loss, backward, update. Args: images in the batch, width of the ResNet-18.
-template <lotar::Backend B>
-void step(benchmark::State& state) {
+/// A whole step: views, forward, loss, backward, update. Args: images in the batch, width of the ResNet-18.
+template <class Method, class Views>
+void step(benchmark::State& state, BenchBackend& b, Method method, const Views& views, double prune) {
   const auto batch = static_cast<std::size_t>(state.range(0)), width = static_cast<std::size_t>(state.range(1));
   std::vector<std::uint8_t> images(batch * 32 * 32 * 3);
   for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>(i * 2654435761u >> 13);
-  const auto views = lotar::thesis_augmentation(32);
   const lotar::PretrainingOptions options{.network = {.width = width, .projector = "mlp"},
                                           .optimizer = {.name = "sgd"},
                                           .schedule = {.learning_rate = 0.01, .epochs = 1000},
-                                          .batch_size = batch};
-  B b;
-  auto training = lotar::make_pretraining(b, images, {{batch, 32, 32, 3}}, options, lotar::Lotar{}, views);
+                                          .batch_size = batch,
+                                          .prune = prune};
+  auto training = lotar::make_pretraining(b, images, {{batch, 32, 32, 3}}, options, std::move(method), views);
   training.step();
   const double loss = static_cast<double>(training.record().batch_loss[0]),
                start = std::log(2 * static_cast<double>(batch) - 1);
@@ -42,13 +42,30 @@ void step(benchmark::State& state) {
   const double viewed = 2 * static_cast<double>(state.iterations() * state.range(0));
   state.counters["views/s"] = benchmark::Counter(viewed, benchmark::Counter::kIsRate);
   state.counters["FLOP/s"] = benchmark::Counter(3 * forward_flops(width) * viewed, benchmark::Counter::kIsRate);
-  state.SetLabel(B::name);
+  state.SetLabel(BenchBackend::name);
 }
-BENCHMARK_TEMPLATE(step, BenchBackend)
-    ->Args({128, 16})
-    ->Args({256, 16})
-    ->Args({128, 64})
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime();
+
+void lotar_step(benchmark::State& state) {
+  BenchBackend b;
+  step(state, b, lotar::Lotar{}, lotar::thesis_augmentation(32), 0);
+}
+void simclr_step(benchmark::State& state) {
+  BenchBackend b;
+  step(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0);
+}
+void sdclr_step(benchmark::State& state) {
+  BenchBackend b;
+  step(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0.9);
+}
+/// With RandAugment at its mean strength; a step of BCL-I reads them from its memory.
+void bcl_step(benchmark::State& state) {
+  BenchBackend b;
+  lotar::Bcl<BenchBackend> method(b, static_cast<std::size_t>(state.range(0)));
+  step(state, b, std::move(method), lotar::bcl_boosted_augmentation(32, {.operations = 1}), 0);
+}
+BENCHMARK(lotar_step)->Args({128, 16})->Args({256, 16})->Args({128, 64})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(simclr_step)->Args({128, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(sdclr_step)->Args({128, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(bcl_step)->Args({128, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace
