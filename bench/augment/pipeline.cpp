@@ -65,9 +65,15 @@ void grayscale(benchmark::State& state) { views(state, 32, pipeline(Grayscale{1}
 void blur_3(benchmark::State& state) { views(state, 32, pipeline(GaussianBlur{.probability = 1})); }
 void thesis(benchmark::State& state) { views(state, 32, thesis_augmentation(32, Normalize{})); }
 void bcl(benchmark::State& state) { views(state, 32, bcl_augmentation(32, Normalize{})); }
+void bcl_boosted_1(benchmark::State& state) { views(state, 32, bcl_boosted_augmentation(32, {}, Normalize{})); }
+void bcl_boosted_2(benchmark::State& state) {
+  views(state, 32, bcl_boosted_augmentation(32, {.operations = 2}, Normalize{}));
+}
 
 BENCHMARK(thesis)->UseRealTime();
 BENCHMARK(bcl)->UseRealTime();
+BENCHMARK(bcl_boosted_1)->UseRealTime();
+BENCHMARK(bcl_boosted_2)->UseRealTime();
 BENCHMARK(load_and_store)->UseRealTime();
 BENCHMARK(crop_bilinear)->UseRealTime();
 BENCHMARK(crop_bicubic)->UseRealTime();

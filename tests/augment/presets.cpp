@@ -26,6 +26,17 @@ TEST_CASE("presets are the published pipelines") {
   CHECK(bcl.first.interpolation == Interpolation::bicubic);
   CHECK(bcl.rest.rest.rest.rest.first.deviation[2] == 1);
 
+  const auto boosted = bcl_boosted_augmentation(28, {.operations = 2}, Normalize{});
+  CHECK(boosted.first.height == 28);
+  CHECK(boosted.first.width == 28);
+  CHECK(boosted.first.scale_low == 0.1);
+  CHECK(boosted.first.interpolation == Interpolation::bicubic);
+  CHECK(boosted.rest.first.probability == 0.5);
+  CHECK(boosted.rest.rest.first.probability == 0.8);
+  CHECK(boosted.rest.rest.rest.first.probability == 0.2);
+  CHECK(boosted.rest.rest.rest.rest.first.operations == 2);
+  CHECK(boosted.rest.rest.rest.rest.rest.first.deviation[2] == 1);
+
   const auto classifier = crop_flip_augmentation(28);
   CHECK(classifier.first.height == 28);
   CHECK(classifier.first.width == 28);
@@ -53,6 +64,9 @@ TEST_CASE("presets make finite views of any image") {
     two_views(b, images.view(), order.view(), 4, clock.view(), 5, thesis_augmentation(16), out.view());
     CHECK(in_range(-2.2f, 2.7f));
     two_views(b, images.view(), order.view(), 4, clock.view(), 5, bcl_augmentation(16, Normalize{}), out.view());
+    CHECK(in_range(0, 1));
+    two_views(b, images.view(), order.view(), 4, clock.view(), 5,
+              bcl_boosted_augmentation(16, {.operations = 8, .probability = 1}, Normalize{}), out.view());
     CHECK(in_range(0, 1));
     two_views(b, images.view(), order.view(), 4, clock.view(), 5, crop_flip_augmentation(16, Normalize{}), out.view());
     CHECK(in_range(0, 1));

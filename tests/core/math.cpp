@@ -44,7 +44,7 @@ long double relative_error(long double got, long double wanted) { return std::fa
 /// All functions at one place, one a column.
 template <class T, class Memory>
 struct Functions {
-  static constexpr std::size_t count = 5;
+  static constexpr std::size_t count = 7;
   View<const T, 1, Memory> x;
   View<T, 2, Memory> out;
   LOTAR_FN void operator()(std::size_t i) const {
@@ -53,6 +53,7 @@ struct Functions {
     out(i, 2) = lotar::sqrt(x(i));
     out(i, 3) = lotar::floor(x(i));
     out(i, 4) = lotar::fma(x(i), x(i), -x(i));
+    lotar::sin_cos(x(i), out(i, 5), out(i, 6));
   }
 };
 
@@ -114,6 +115,35 @@ TEST_CASE_TEMPLATE("log at its edges", T, float, double) {
   CHECK(std::isnan(lotar::log(-infinity<T>)));
   CHECK(std::isnan(lotar::log(-std::numeric_limits<T>::denorm_min())));
   CHECK(std::isnan(lotar::log(not_a_number<T>)));
+}
+
+TEST_CASE_TEMPLATE("sin_cos keeps the error it documents", T, float, double) {
+  long double worst = 0;
+  const auto compare = [&](T x) {
+    T sine, cosine;
+    lotar::sin_cos(x, sine, cosine);
+    worst = std::fmax(worst, std::fabs(static_cast<long double>(sine) - std::sin(static_cast<long double>(x))));
+    worst = std::fmax(worst, std::fabs(static_cast<long double>(cosine) - std::cos(static_cast<long double>(x))));
+  };
+  for (int i = -300000; i <= 300000; ++i) {
+    compare(T(i) / T(50000));
+    compare(T(i) / T(300));
+  }
+  for (int quarter = -600; quarter <= 600; ++quarter) compare(T(quarter * 0.78539816339744830962));
+  CHECK(worst <= (sizeof(T) == 4 ? 1e-7L : 2e-16L));
+}
+
+TEST_CASE_TEMPLATE("sin_cos at its edges", T, float, double) {
+  T sine, cosine;
+  lotar::sin_cos(T(0), sine, cosine);
+  CHECK(sine == 0);
+  CHECK(cosine == 1);
+  lotar::sin_cos(std::numeric_limits<T>::min(), sine, cosine);
+  CHECK(sine == std::numeric_limits<T>::min());
+  CHECK(cosine == 1);
+  lotar::sin_cos(not_a_number<T>, sine, cosine);
+  CHECK(std::isnan(sine));
+  CHECK(std::isnan(cosine));
 }
 
 TEST_CASE_TEMPLATE("fma rounds once", T, float, double) {

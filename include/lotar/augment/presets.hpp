@@ -7,6 +7,7 @@
 #include <lotar/augment/horizontal_flip.hpp>
 #include <lotar/augment/normalize.hpp>
 #include <lotar/augment/pipeline.hpp>
+#include <lotar/augment/rand_augment.hpp>
 #include <lotar/augment/random_crop.hpp>
 #include <lotar/augment/random_resized_crop.hpp>
 #include <lotar/augment/resize.hpp>
@@ -28,6 +29,16 @@ inline auto bcl_augmentation(std::size_t size, const Normalize& normalize = imag
   return pipeline(
       RandomResizedCrop{.height = size, .width = size, .scale_low = 0.1, .interpolation = Interpolation::bicubic},
       HorizontalFlip{}, ColorJitter{}, Grayscale{}, normalize);
+}
+
+/// The views of BCL: those before RandAugment, and RandAugment.
+///
+/// @param rand_augment  BCL-I draws one operation, BCL-D two, each with the samples' memory
+inline auto bcl_boosted_augmentation(std::size_t size, const RandAugment& rand_augment,
+                                     const Normalize& normalize = imagenet_normalize) {
+  return pipeline(
+      RandomResizedCrop{.height = size, .width = size, .scale_low = 0.1, .interpolation = Interpolation::bicubic},
+      HorizontalFlip{}, ColorJitter{}, Grayscale{}, rand_augment, normalize);
 }
 
 /// The views that classifiers are trained on: shifted by up to 4 pixels over black, and flipped.

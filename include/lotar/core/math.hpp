@@ -90,20 +90,24 @@ struct Ieee;
 template <>
 struct Ieee<float> {
   using Bits = std::uint32_t;
-  static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 5;
-  static constexpr float round = 0x1.8p23f;          // x + round - round is x rounded to an integer, |x| < 2^22
-  static constexpr float ln2_high = 0x1.62ep-1f;     // 12 bits: n * ln2_high is exact
-  static constexpr float ln2_low = 0x1.0bfbe8p-15f;  // the rest of ln 2
+  static constexpr int mantissa = 23, bias = 127, exp_terms = 7, log_terms = 5, sin_terms = 5;
+  static constexpr float round = 0x1.8p23f;              // x + round - round is x rounded to an integer, |x| < 2^22
+  static constexpr float ln2_high = 0x1.62ep-1f;         // 12 bits: n * ln2_high is exact
+  static constexpr float ln2_low = 0x1.0bfbe8p-15f;      // the rest of ln 2
+  static constexpr float half_pi_high = 0x1.92p0f;       // 8 bits
+  static constexpr float half_pi_low = 0x1.fb5444p-12f;  // the rest of pi / 2
   static constexpr float exp_min = -104, exp_max = 89;
 };
 
 template <>
 struct Ieee<double> {
   using Bits = std::uint64_t;
-  static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 11;
+  static constexpr int mantissa = 52, bias = 1023, exp_terms = 13, log_terms = 11, sin_terms = 8;
   static constexpr double round = 0x1.8p52;
   static constexpr double ln2_high = 0x1.62e42fefa38p-1;  // 42 bits
   static constexpr double ln2_low = 0x1.ef35793c7673p-45;
+  static constexpr double half_pi_high = 0x1.921fb544p0;  // 33 bits
+  static constexpr double half_pi_low = 0x1.0b4611a626331p-34;
   static constexpr double exp_min = -746, exp_max = 710;
 };
 
@@ -178,6 +182,28 @@ LOTAR_FN inline T exp(T x) {
 template <std::floating_point T>
 LOTAR_FN inline T log(T x) {
   return detail::log(x);
+}
+
+/// The sine and cosine of x radians, |x| <= 1000: absolute error at most 1e-7 (float) and 2e-16 (double).
+template <std::floating_point T>
+LOTAR_FN inline void sin_cos(T x, T& sine, T& cosine) {
+  using I = detail::Ieee<T>;
+  using Bits = typename I::Bits;
+  const T shifted = fma(x, T(0.63661977236758134308), I::round);
+  const T n = shifted - I::round;
+  const T r = fma(-n, I::half_pi_low, fma(-n, I::half_pi_high, x));  // x = n pi/2 + r, |r| <= pi/4
+  // sin r = r (1 - r^2/(2 3) (1 - r^2/(4 5) (1 - ...))), cos r = 1 - r^2/(1 2) (1 - r^2/(3 4) (1 - ...))
+  const T r2 = r * r;
+  T s = 1, c = 1;
+  for (int k = I::sin_terms; k >= 1; --k) {
+    s = fma(r2 * s, T(-1) / T(2 * k * (2 * k + 1)), T(1));
+    c = fma(r2 * c, T(-1) / T((2 * k - 1) * 2 * k), T(1));
+  }
+  s = r * s;
+  const Bits quadrant = detail::bits_as<Bits>(shifted);
+  const T s_turned = quadrant & 1 ? c : s, c_turned = quadrant & 1 ? s : c;
+  sine = quadrant & 2 ? -s_turned : s_turned;
+  cosine = (quadrant + 1) & 2 ? -c_turned : c_turned;
 }
 
 }  // namespace lotar
