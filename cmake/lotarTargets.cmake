@@ -4,7 +4,7 @@
 #   lotar::lotar  the headers, C++20. No third party: core/, augment/, ops/, nn/, loss/, optim/, eval/.
 #   lotar::cpu    backend/cpu.hpp: oneTBB.
 #   lotar::cuda   backend/cuda.hpp: CUDA toolkit 13 (cuBLAS), cuDNN 9, in .cu files.
-#   lotar::io     io/, data/ and train/: zlib, libpng, nlohmann-json, xtensor.
+#   lotar::io     io/, data/ and train/: zlib, libpng, libjpeg, nlohmann-json, xtensor, threads.
 
 if(NOT TARGET lotar::lotar)
   add_library(lotar::lotar INTERFACE IMPORTED)
@@ -28,8 +28,8 @@ function(lotar_add_component component missing)
     set(packages "CUDAToolkit 13" "CUDNN 9")
     set(libraries CUDA::cublas CUDNN::cudnn)  # the runtime, static or shared, comes with the language (CUDA_RUNTIME_LIBRARY)
   elseif(component STREQUAL "io")
-    set(packages "ZLIB" "PNG" "nlohmann_json 3" "xtensor 0.24")
-    set(libraries ZLIB::ZLIB PNG::PNG nlohmann_json::nlohmann_json xtensor)
+    set(packages "ZLIB" "PNG" "JPEG" "Threads" "nlohmann_json 3" "xtensor 0.24")
+    set(libraries ZLIB::ZLIB PNG::PNG JPEG::JPEG Threads::Threads nlohmann_json::nlohmann_json xtensor)
   else()
     set(${missing} "lotar has no component '${component}'; it has cpu, cuda and io" PARENT_SCOPE)
     return()

@@ -6,8 +6,8 @@ set -euo pipefail
 packages=(
   g++ cmake ninja-build pkgconf python3      # tools
   libtbb-dev                                 # lotar::cpu
-  zlib1g-dev libpng-dev nlohmann-json3-dev   # lotar::io
-  libxtensor-dev
+  zlib1g-dev libpng-dev libjpeg-dev          # lotar::io
+  nlohmann-json3-dev libxtensor-dev
   libcli11-dev                               # examples
   doctest-dev libbenchmark-dev               # tests, benchmarks
   "$@"

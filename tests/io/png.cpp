@@ -1,8 +1,12 @@
 #include <lotar/io/png.hpp>
 
+#include <zlib.h>
+
+#include <utility>
 #include <vector>
 
 #include "../files.hpp"
+#include "../reference/images.hpp"
 #include "../test.hpp"
 
 using namespace lotar;
@@ -45,4 +49,65 @@ TEST_CASE("write_png refuses") {
   CHECK_THROWS_WITH_AS(write_png(folder / "x", 3, 2, 3, pixels), "write_png: wanted 18 values, got 12", ShapeError);
   CHECK_THROWS_AS(write_png(folder / "missing/x", 2, 2, 3, pixels), IoError);
   CHECK(folder.files() == 0);
+}
+
+static Bytes to_bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+TEST_CASE("PNG files of every kind give the pixels that PIL gives, exactly") {
+  const std::pair<const std::string&, const std::string&> cases[] = {
+      {expected::png_rgb, expected::png_rgb_pixels},
+      {expected::png_rgba, expected::png_rgba_pixels},
+      {expected::png_gray, expected::png_gray_pixels},
+      {expected::png_gray_alpha, expected::png_gray_alpha_pixels},
+      {expected::png_palette, expected::png_palette_pixels},
+      {expected::png_palette_alpha, expected::png_palette_alpha_pixels},
+      {expected::png_16, expected::png_gray_pixels}};
+  for (const auto& [file, pixels] : cases) {
+    CHECK(is_png(to_bytes(file)));
+    const RawArray image = decode_png(to_bytes(file), "x.png");
+    CHECK(image.type == DType::u8);
+    CHECK(image.shape == std::vector<std::size_t>{expected::file_height, expected::file_width, 3});
+    CHECK(image.bytes == to_bytes(pixels));
+  }
+  CHECK_FALSE(is_png(to_bytes(expected::jpeg)));
+  CHECK_FALSE(is_png(to_bytes(expected::png_rgb.substr(0, 7))));
+}
+
+TEST_CASE("what write_png wrote, decode_png reads") {
+  const ScratchFolder folder;
+  Bytes pixels(5 * 7 * 3);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 41);
+  write_png(folder / "image.png", 5, 7, 3, pixels);
+  CHECK(decode_png(read_file(folder / "image.png", 10000), "x").bytes == pixels);
+}
+
+TEST_CASE("a PNG file cut short or changed is decoded or refused") {
+  const auto load = [](const std::string& path) { decode_png(read_file(path, 10000), path); };
+  for (const std::string* file : {&expected::png_rgb, &expected::png_palette_alpha, &expected::png_16}) {
+    std::size_t refused = 0;
+    for (std::size_t size = 0; size < file->size(); ++size) try {
+        decode_png(to_bytes(file->substr(0, size)), "x.png");
+      } catch (const IoError& error) {
+        refused += std::string(error.what()).starts_with("x.png: not a sound PNG image: ") ? 1 : 0;
+      }
+    CHECK(refused >= file->find("IEND") - 4);  // after the pixels comes only the end's own chunk
+    check_mutations(*file, load);
+  }
+}
+
+TEST_CASE("decode_png refuses") {
+  CHECK_THROWS_WITH_AS(decode_png({}, "x.png"), doctest::Contains("x.png: not a sound PNG image: "), IoError);
+  CHECK_THROWS_WITH_AS(decode_png(to_bytes("GIF89a and so on"), "x.png"),
+                       "x.png: not a sound PNG image: Not a PNG file", IoError);
+  std::string large = expected::png_rgb;  // with the size and the checksum of its header changed
+  const std::size_t header = large.find("IHDR");
+  large.replace(header + 4, 8, std::string("\0\0\x80\0\0\0\x80\0", 8));
+  const auto checksum = static_cast<std::uint32_t>(
+      crc32(0, reinterpret_cast<const Bytef*>(large.data() + header), static_cast<uInt>(4 + 13)));
+  for (int i = 0; i < 4; ++i)
+    large[header + 17 + static_cast<std::size_t>(i)] = static_cast<char>(checksum >> (24 - 8 * i));
+  CHECK_THROWS_WITH_AS(decode_png(to_bytes(large), "x.png"),
+                       "x.png: wanted an image of 1 to 32768 pixels a side and at most 134217728 pixels, got "
+                       "32768 x 32768",
+                       IoError);
 }

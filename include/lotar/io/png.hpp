@@ -10,8 +10,44 @@
 #include <lotar/core/error.hpp>
 #include <lotar/io/atomic_file.hpp>
 #include <lotar/io/file.hpp>
+#include <lotar/io/image_limits.hpp>
+#include <lotar/io/raw_array.hpp>
 
 namespace lotar {
+
+/// True of bytes that start as a PNG file does.
+inline bool is_png(std::span<const std::uint8_t> bytes) {
+  return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0;
+}
+
+/// The pixels of a PNG file: gray in each of three channels, palettes looked up, transparency dropped (as PIL's
+/// convert("RGB") does), 16 bits rounded to 8. A gamma that the file states and that is not sRGB's is applied.
+///
+/// @param bytes  the whole file, read from `path` (for messages).
+/// @return       u8 [height, width, 3], sRGB.
+/// @throws IoError if the file is damaged or cut short, or beyond the limits of image_limits.hpp.
+/// @cost   4 bytes a pixel.
+inline RawArray decode_png(std::span<const std::uint8_t> bytes, const std::string& path) {
+  struct Reader : png_image {
+    Reader() : png_image{} { version = PNG_IMAGE_VERSION; }
+    ~Reader() { png_image_free(this); }
+  } image;
+  const auto check = [&](int done) {
+    if (done == 0) throw IoError(path, std::string("not a sound PNG image: ") + image.message);
+  };
+  check(png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()));
+  const std::size_t height = image.height, width = image.width;
+  check_image_limits(path, height, width);
+  image.format = PNG_FORMAT_RGBA;  // without A, libpng would blend with a background
+  image.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;
+  RawArray pixels{DType::u8, {height, width, 3}, Bytes(height * width * 4)};
+  std::uint8_t* const p = pixels.bytes.data();
+  check(png_image_finish_read(&image, nullptr, p, 0, nullptr));
+  for (std::size_t i = 0; i < height * width; ++i)
+    for (std::size_t c = 0; c < 3; ++c) p[3 * i + c] = p[4 * i + c];
+  pixels.bytes.resize(height * width * 3);
+  return pixels;
+}
 
 /// Writes a PNG file, whole or not at all.
 ///
