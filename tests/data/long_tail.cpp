@@ -67,6 +67,18 @@ TEST_CASE("long_tail_sizes refuses") {
                        ConfigError);
 }
 
+TEST_CASE("the profile all takes a set as it is") {
+  const std::vector<std::int32_t> labels = {2, 0, 0, 1, 0};
+  LongTailOptions options{.profile = parse_profile("all")};
+  CHECK(long_tail_indices(labels, 3, options) == std::vector<std::uint32_t>{0, 1, 2, 3, 4});
+  options.head = 50, options.ratio = 1e9;  // are not heeded
+  CHECK(long_tail_indices(labels, 3, options).size() == 5);
+  CHECK(long_tail_text(options) == "profile all");
+  CHECK_THROWS_WITH_AS(long_tail_indices(labels, 4, options), "long tail: class 3 has no images", ConfigError);
+  CHECK_THROWS_WITH_AS(long_tail_sizes(Profile::all, 5, 1, 3), "long tail: the profile all has no sizes of its own",
+                       ConfigError);
+}
+
 TEST_CASE("generator numpy repeats the published recipe on CIFAR-10") {
   const auto labels = cifar10_train_labels();
   const auto indices =
@@ -129,7 +141,7 @@ TEST_CASE("names") {
   CHECK(parse_class_order("shuffled") == ClassOrder::shuffled);
   CHECK(parse_split_generator("numpy") == SplitGenerator::numpy);
   CHECK(parse_split_generator("philox") == SplitGenerator::philox);
-  CHECK_THROWS_WITH_AS(parse_profile("Exp"), "profile \"Exp\": wanted exp, step or pareto", ConfigError);
+  CHECK_THROWS_WITH_AS(parse_profile("Exp"), "profile \"Exp\": wanted exp, step, pareto or all", ConfigError);
   CHECK_THROWS_WITH_AS(parse_class_order(""), "class order \"\": wanted shuffled or identity", ConfigError);
   CHECK_THROWS_WITH_AS(parse_split_generator("x"), "generator \"x\": wanted philox or numpy", ConfigError);
   CHECK(long_tail_text({}) == "profile exp, ratio 100, order shuffled, generator philox, seed 1");

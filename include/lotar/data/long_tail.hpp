@@ -19,8 +19,8 @@
 
 namespace lotar {
 
-/// How many images the classes have, from the head, of n images, to the tail, of n / ratio.
-enum class Profile { exponential, step, pareto };
+/// How many images the classes have, from the head, of n images, to the tail, of n / ratio; all: as many as there are.
+enum class Profile { exponential, step, pareto, all };
 
 /// Which class is the head, which the next: in the order of their ids, or of a random permutation.
 enum class ClassOrder { shuffled, identity };
@@ -28,7 +28,7 @@ enum class ClassOrder { shuffled, identity };
 /// Who draws: philox is lotar's own; numpy repeats numpy.random.seed and shuffle.
 enum class SplitGenerator { philox, numpy };
 
-/// A long-tailed subset of a balanced data set.
+/// A long-tailed subset of a balanced data set; with Profile::all, which heeds no other option, the set as it is.
 struct LongTailOptions {
   Profile profile = Profile::exponential;
   double ratio = 100;    // the head's images over the tail's, >= 1
@@ -38,13 +38,14 @@ struct LongTailOptions {
   std::uint64_t seed = 1;  // below 2^32 for numpy
 };
 
-/// The profile of a name: exp, step or pareto.
+/// The profile of a name: exp, step, pareto or all.
 /// @throws ConfigError for another name; so do the next two.
 inline Profile parse_profile(const std::string& name) {
   if (name == "exp") return Profile::exponential;
   if (name == "step") return Profile::step;
   if (name == "pareto") return Profile::pareto;
-  throw ConfigError("profile \"" + name + "\": wanted exp, step or pareto");
+  if (name == "all") return Profile::all;
+  throw ConfigError("profile \"" + name + "\": wanted exp, step, pareto or all");
 }
 
 /// The order of a name: shuffled or identity.
@@ -67,11 +68,13 @@ inline SplitGenerator parse_split_generator(const std::string& name) {
 ///   step         head for the first C/2 classes, head / ratio for the others
 ///   pareto       head (i+1)^(-ln ratio / ln C), whose last class has head / ratio
 ///
+/// @param profile  one of these.
 /// @param head     >= 1.
 /// @param ratio    >= 1.
 /// @param classes  C, at least 2.
 /// @throws ConfigError for anything else, and if a class would be empty.
 inline std::vector<std::size_t> long_tail_sizes(Profile profile, std::size_t head, double ratio, std::size_t classes) {
+  if (profile == Profile::all) throw ConfigError("long tail: the profile all has no sizes of its own");
   if (classes < 2) throw ConfigError("long tail: wanted at least 2 classes, got " + std::to_string(classes));
   if (!(ratio >= 1) || !std::isfinite(ratio))
     throw ConfigError("long tail: wanted a finite imbalance ratio of at least 1, got " + std::to_string(ratio));
@@ -95,6 +98,7 @@ inline std::vector<std::size_t> long_tail_sizes(Profile profile, std::size_t hea
 
 /// "profile exp, ratio 100, order shuffled, generator philox, seed 1": all that the choice depends on.
 inline std::string long_tail_text(const LongTailOptions& options) {
+  if (options.profile == Profile::all) return "profile all";
   constexpr const char* profiles[] = {"exp", "step", "pareto"};
   std::ostringstream text;
   text.imbue(std::locale::classic());
@@ -134,23 +138,30 @@ class SplitShuffle {
 
 }  // namespace detail
 
-/// Chooses a long-tailed subset: the indices of its images, class by class from the head to the tail.
+/// Chooses a long-tailed subset: the indices of its images, class by class from the head to the tail; with the profile
+/// all, every image in order.
 ///
 /// With generator numpy, what this Python gives: numpy.random.seed(seed); order = arange(C), shuffled if so asked; for
 /// each class in that order, shuffle the indices of its images and take the first n.
 /// @param labels   the label of every image of the whole set, 0 <= label < classes.
-/// @throws ConfigError for options out of range, or if a class has fewer images than the profile wants.
+/// @throws ConfigError for options out of range, or if a class has fewer images than the profile wants, or none.
 /// @source Cao et al.: Learning imbalanced datasets with label-distribution-aware margin loss, NeurIPS 2019.
 inline std::vector<std::uint32_t> long_tail_indices(std::span<const std::int32_t> labels, std::size_t classes,
                                                     const LongTailOptions& options = {}) {
   if (labels.size() > 0xFFFFFFFF) throw ConfigError("long tail: wanted at most 2^32 - 1 images");
   const std::vector<std::size_t> counts = count_classes(labels, classes);
+  const bool all = options.profile == Profile::all;
   std::size_t head = options.head;
-  if (head == 0 && classes > 0) {
+  if ((head == 0 || all) && classes > 0) {
     const auto smallest = std::min_element(counts.begin(), counts.end());
     if (*smallest == 0)
       throw ConfigError("long tail: class " + std::to_string(smallest - counts.begin()) + " has no images");
     head = *smallest;
+  }
+  if (all) {
+    std::vector<std::uint32_t> indices(labels.size());
+    std::iota(indices.begin(), indices.end(), 0u);
+    return indices;
   }
   const std::vector<std::size_t> sizes = long_tail_sizes(options.profile, head, options.ratio, classes);
 
