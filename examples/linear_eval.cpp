@@ -111,14 +111,14 @@ void evaluate(const EvalOptions& eval) {
   std::vector<float> values(network.table().size()), statistics(network.table().statistics_size());
   lotar::read_model(path("model.safetensors"), network.table(), values, statistics);
 
-  const lotar::Dataset whole = lotar::load_dataset(options.dataset, data, lotar::Part::train);
+  const lotar::Dataset whole = load_part(options, data, lotar::Part::train);
   const std::vector<std::size_t> counts = lotar::load_split(path("split.txt"), whole).counts;
   const auto convention = eval.groups.empty() ? protocol.groups : lotar::parse_group_convention(eval.groups);
   const std::vector<lotar::Group> groups = lotar::group_classes(counts, convention);
 
   B b = make_backend(eval.threads);
   const Labelled train(b, first_of_each_class(whole, eval.per_class));
-  const lotar::Dataset test_set = lotar::load_dataset(options.dataset, data, lotar::Part::test);
+  const lotar::Dataset test_set = load_part(options, data, lotar::Part::test);
   const Labelled test(b, test_set);
   lotar::NetworkState<float, B> state(b, network.table(), options.seed);
   const auto judge_state = [&](const std::string& name) {

@@ -4,10 +4,12 @@
 #include <cstdio>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include <lotar/core/error.hpp>
 #include <lotar/data/dataset.hpp>
 #include <lotar/data/groups.hpp>
+#include <lotar/data/image_list.hpp>
 #include <lotar/data/load.hpp>
 #include <lotar/data/long_tail.hpp>
 #include <lotar/data/split_file.hpp>
@@ -25,6 +27,7 @@ struct Options {
 };
 
 std::string default_name(const Options& options) {
+  if (options.profile == "all") return options.dataset + "_all.txt";
   std::string ratio = std::to_string(options.ratio);  // without zeros at the end
   ratio.erase(ratio.find_last_not_of('0') + 1);
   if (ratio.ends_with('.')) ratio.pop_back();
@@ -42,13 +45,20 @@ void print(const lotar::Dataset& dataset, const lotar::Split& split) {
   std::printf("%5s  %-16s %7zu\n", "", "all", split.indices.size());
 }
 
+/// The labels of the training part, which are all that a subset depends on; images of one's own are not read.
+lotar::Dataset load_labels(const Options& options) {
+  if (options.dataset != "folder") return lotar::load_dataset(options.dataset, options.data, lotar::Part::train);
+  lotar::ImageList list = lotar::list_images(options.data, lotar::Part::train);
+  return {options.dataset, std::move(list.classes), {}, std::move(list.labels)};
+}
+
 void make_splits(const Options& options) {
   const lotar::LongTailOptions long_tail{.profile = lotar::parse_profile(options.profile),
                                          .ratio = options.ratio,
                                          .order = lotar::parse_class_order(options.order),
                                          .generator = lotar::parse_split_generator(options.generator),
                                          .seed = options.seed};
-  const lotar::Dataset dataset = lotar::load_dataset(options.dataset, options.data, lotar::Part::train);
+  const lotar::Dataset dataset = load_labels(options);
   const lotar::Split split =
       lotar::make_split(dataset, lotar::long_tail_indices(dataset.labels, dataset.classes.size(), long_tail),
                         lotar::long_tail_text(long_tail));
@@ -70,8 +80,9 @@ int main(int argc, char** argv) {
   CLI::App app("Choose a long-tailed subset of a data set and write it to a split file.", "make_splits");
   app.option_defaults()->always_capture_default();
   app.add_option("--data", options.data, "Folder of the data set's files, or its parent");
-  app.add_option("--dataset", options.dataset, "cifar10, cifar100, fashion_mnist or synthetic");
-  app.add_option("--profile", options.profile, "Images of the classes, from head to tail: exp, step or pareto");
+  app.add_option("--dataset", options.dataset,
+                 "cifar10, cifar100, fashion_mnist, synthetic, or folder for images of one's own");
+  app.add_option("--profile", options.profile, "Images of the classes, from head to tail: exp, step or pareto; or all");
   app.add_option("--ratio", options.ratio, "Images of the head over images of the tail, at least 1");
   app.add_option("--seed", options.seed, "Another seed, another subset")->check(not_negative());
   app.add_option("--order", options.order,

@@ -20,6 +20,7 @@
 struct Options {
   std::string method = "lotar", lotar = "readme";
   std::string data = "data", dataset = "cifar10", split, profile = "exp";
+  std::size_t image_size = 64;
   double ratio = 100;
   std::uint64_t split_seed = 1;
   std::string augmentation = "thesis";
@@ -44,10 +45,13 @@ inline void add_options(CLI::App& app, Options& o) {
   app.add_option("--method", o.method, "simclr or lotar");
   app.add_option("--lotar", o.lotar, "LoTaR's weights: readme, thesis_code or figure");
   app.add_option("--data", o.data, "Folder of the data set's files, or its parent");
-  app.add_option("--dataset", o.dataset, "cifar10, cifar100, fashion_mnist or synthetic");
+  app.add_option("--dataset", o.dataset,
+                 "cifar10, cifar100, fashion_mnist, synthetic, or folder for images of one's own");
+  app.add_option("--image-size", o.image_size, "With --dataset folder: pixels a side that images are made to have")
+      ->check(not_negative());
   app.add_option("--split", o.split, "Train on the images that this file lists (of make_splits, or an .npy list)");
   app.add_option("--ratio", o.ratio, "Without --split: images of the head over those of the tail; 1 for no tail");
-  app.add_option("--profile", o.profile, "Without --split: exp, step or pareto");
+  app.add_option("--profile", o.profile, "Without --split: exp, step, pareto, or all for every image");
   app.add_option("--split-seed", o.split_seed, "Without --split: which images")->check(not_negative());
   app.add_option("--augmentation", o.augmentation,
                  "thesis (crops of 8 % or more, bilinear), bcl (10 %, bicubic), or crop_flip (thesis without colours)");
@@ -116,6 +120,7 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"lotar", o.lotar},
           {"data", o.data},
           {"dataset", o.dataset},
+          {"image-size", o.image_size},
           {"split", o.split},
           {"ratio", o.ratio},
           {"profile", o.profile},

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -31,6 +33,18 @@ struct TrainingData {
   }
 };
 
+/// One part of the run's data set, from `dir`; says on stderr how far a long reading is.
+inline lotar::Dataset load_part(const Options& o, const std::string& dir, lotar::Part part) {
+  const auto progress = [said = std::size_t{0}](std::size_t done, std::size_t all) mutable {
+    if (done < said + 5000) return;
+    said = done;
+    std::fprintf(stderr, "read %zu of %zu images\n", done, all);
+  };
+  const auto threads = static_cast<std::size_t>(std::max(o.threads, 0));
+  return lotar::load_dataset(o.dataset, dir, part,
+                             {.image_size = o.image_size, .threads = threads, .progress = progress});
+}
+
 /// The split of the options: that of --split, or one made from --profile, --ratio and --split-seed.
 inline lotar::Split choose_split(const Options& o, const lotar::Dataset& dataset) {
   if (!o.split.empty()) return lotar::load_split(o.split, dataset);
@@ -41,7 +55,7 @@ inline lotar::Split choose_split(const Options& o, const lotar::Dataset& dataset
 }
 
 inline TrainingData load_training_data(const Options& o) {
-  const lotar::Dataset dataset = lotar::load_dataset(o.dataset, o.data, lotar::Part::train);
+  const lotar::Dataset dataset = load_part(o, o.data, lotar::Part::train);
   lotar::Split split = choose_split(o, dataset);
   lotar::Dataset images = lotar::subset(dataset, split.indices);
   std::vector<std::size_t> counts = split.counts;

@@ -46,7 +46,7 @@ refuse 'epochs' train --epochs 0
 refuse 'width must be >= 1' train --width 0
 refuse 'wanted simclr or lotar, got "byol"' train --method byol
 refuse 'known: readme, thesis_code, figure' train --lotar other
-refuse 'wanted cifar10, cifar100, fashion_mnist or synthetic' train --dataset svhn
+refuse 'wanted cifar10, cifar100, fashion_mnist, synthetic or folder' train --dataset svhn
 refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg
 refuse 'thesis, mlp or mlp_bn' train --projector linear
 refuse 'wanted lars, sgd or adam' train --optimizer adagrad
@@ -58,7 +58,7 @@ refuse 'threads must be >= 0' train --threads=-1
 refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5
 refuse 'imbalance ratio of at least 1, got nan' train --ratio nan
 refuse 'would be empty' train --ratio 1000000
-refuse 'wanted exp, step or pareto' train --profile linear
+refuse 'wanted exp, step, pareto or all' train --profile linear
 refuse 'config.json' train --config "$work/config.json"
 echo '{"epochs": 1, "colour": "red"}' >"$work/config.json"
 refuse 'no option "colour"' train --config "$work/config.json"
@@ -76,6 +76,41 @@ head -c 30729999 /dev/zero >"$work/cifar10/data_batch_2.bin"
 refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
 head -c 30730001 /dev/zero >"$work/cifar10/data_batch_2.bin"
 refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
+
+# images of one's own
+folder() { train --dataset folder --profile all --image-size 8 --data "$work/$1" "${@:2}"; }
+refuse 'wanted a folder of images' folder nowhere
+refuse 'wanted train/CLASS/*.jpg' folder cifar10
+python3 -B tests/programs/write_images.py "$work/images" 3 3 3
+refuse 'image size: wanted 1 to 4096, got 0' folder images --image-size 0
+refuse 'image size: wanted 1 to 4096, got 5000' folder images --image-size 5000
+refuse 'image-size' folder images --image-size -8
+mkdir "$work/images/train/class9"
+refuse 'class9: a class without images' folder images
+echo hello >"$work/images/train/class9/notes.txt"
+refuse 'class9/notes.txt: wanted a .jpg, .jpeg or .png file' folder images
+mv "$work/images/train/class9/notes.txt" "$work/images/train/class9/notes.jpg"
+refuse 'class9/notes.jpg: wanted a JPEG or PNG image' folder images
+rm "$work/images/train/class9/notes.jpg" && ln -s /etc/hostname "$work/images/train/class9/link.png"
+refuse '"train/class9/link.png" leads out of the folder' folder images
+rm -r "$work/images/train/class9"
+head -c 60 "$work/images/train/class1/001.png" >"$work/cut" && mv "$work/cut" "$work/images/train/class1/001.png"
+refuse 'class1/001.png: not a sound PNG image' folder images
+list() { printf "$@" >"$work/images/train.txt"; }
+image=train/class0/000.png
+list "$image 0\n../images/$image 1\n"
+refuse 'train.txt: line 2: "../images/train/class0/000.png" is not a path below' folder images
+list "$image 0\n/$image 1\n"
+refuse 'train.txt: line 2: "/train/class0/000.png" is not a path below' folder images
+list "$image 0\n$image 7\n"
+refuse 'train.txt: line 2: wanted a label of 0 to 1, got 7' folder images
+list "$image 0\n$image 2\n$image 2\n"
+refuse 'train.txt: class 1 of 3 has no images' folder images
+list "$image 0\n$image\n"
+refuse 'train.txt: line 2: wanted a path, a space and a label' folder images
+list "none.png 0\n"
+refuse 'train.txt: line 1: "none.png" is missing' folder images
+refuse 'train.txt: line 1: "none.png" is missing' "$make_splits" --dataset folder --data "$work/images"
 
 # splits
 split=splits/cifar10_exp100_shuffled_philox_seed1.txt
