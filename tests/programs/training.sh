@@ -15,7 +15,7 @@ train --out "$work/cut" --max-steps 3 --threads 1
 train --out "$work/cut" --resume --threads 2
 cmp "$work/straight/model.safetensors" "$work/cut/model.safetensors"
 cmp "$work/straight/checkpoint.safetensors" "$work/cut/checkpoint.safetensors"
-without_times() { sed -E 's/"(seconds|images_per_second)":[^,]*,?//g' "$1"; }
+without_times() { sed -E 's/"(seconds|images_per_second|peak_memory_bytes)":[^,]*,?//g' "$1"; }
 diff <(without_times "$work/straight/metrics.jsonl") <(without_times "$work/cut/metrics.jsonl")
 grep -q 'images/s' "$work/progress"
 

@@ -23,24 +23,24 @@ namespace detail {
 /// over the library's own frames only, and attempt() throws.
 class JpegDecoder {
  public:
-  JpegDecoder(std::span<const std::uint8_t> bytes, const std::string& path) : path_(path) {
+  explicit JpegDecoder(const std::string& path) : path_(path) {
     info_.err = jpeg_std_error(&errors_);
     info_.client_data = this;
     errors_.error_exit = fail;
     errors_.emit_message = heed;
     progress_.progress_monitor = limit_scans;
+  }
+  JpegDecoder(const JpegDecoder&) = delete;
+  JpegDecoder& operator=(const JpegDecoder&) = delete;
+  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
+
+  RawArray decode(std::span<const std::uint8_t> bytes) {
     attempt([&] {
       jpeg_create_decompress(&info_);
       info_.progress = &progress_;
       jpeg_mem_src(&info_, bytes.data(), static_cast<unsigned long>(bytes.size()));
       jpeg_read_header(&info_, TRUE);
     });
-  }
-  JpegDecoder(const JpegDecoder&) = delete;
-  JpegDecoder& operator=(const JpegDecoder&) = delete;
-  ~JpegDecoder() { jpeg_destroy_decompress(&info_); }
-
-  RawArray decode() {
     const std::size_t height = info_.image_height, width = info_.image_width;
     check_image_limits(path_, height, width);
     const bool inks = info_.num_components == 4;
@@ -122,7 +122,7 @@ inline bool is_jpeg(std::span<const std::uint8_t> bytes) {
 ///         the limits of image_limits.hpp, or has more than 100 scans.
 /// @cost   3 bytes a pixel, and 6 more while a progressive file is read.
 inline RawArray decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& path) {
-  return detail::JpegDecoder(bytes, path).decode();
+  return detail::JpegDecoder(path).decode(bytes);
 }
 
 }  // namespace lotar
