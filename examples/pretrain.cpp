@@ -14,6 +14,7 @@
 #include <lotar/train/pretraining.hpp>
 
 #include "backend.hpp"
+#include "diagnostics.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
 #include "progress.hpp"
@@ -52,7 +53,9 @@ Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const 
           {"peak_memory_bytes", peak_memory_bytes()},
           {"distance", group_means(record.distance, data)},
           {"weight", group_means(record.weight, data)},
-          {"loss_by_group", losses}};
+          {"loss_by_group", losses},
+          {"rank_correlation", examples::rank_correlations(record, data.images.labels, data.counts)},
+          {"weight_histogram", examples::weight_histogram(record.weight)}};
 }
 
 /// A picture of the first samples of the training set beside two views of each.
@@ -115,7 +118,10 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
       progress.update(clock.step, record.batch_loss[clock.batch - 1]);
       if (training.epoch_complete()) {
         const auto images = static_cast<double>(length.images_until(clock.step) - length.images_until(epoch_start));
-        run.append_metrics(metrics(record, data, clock, training.learning_rate(), images, epoch_time.restart()));
+        Json line = metrics(record, data, clock, training.learning_rate(), images, epoch_time.restart());
+        if constexpr (Method::views == 2)
+          line["projection"] = examples::projection_metrics(training.projections(), training.network().projections());
+        run.append_metrics(line);
         epoch_start = clock.step;
       }
     }

@@ -59,6 +59,18 @@ class Scale {
 
   const std::vector<Tick>& ticks() const { return ticks_; }
 
+  /// A number as ticks have it: no more decimals than it needs, up to six.
+  static std::string general(double v) {
+    if (v != 0 && (std::abs(v) >= 1e7 || std::abs(v) < 1e-4)) {
+      char text[64];
+      const auto end = std::to_chars(text, text + sizeof(text), v, std::chars_format::scientific, 2).ptr;
+      return {text, end};
+    }
+    std::string text = fixed(v, v == std::floor(v) ? 0 : 6);
+    if (text.find('.') != std::string::npos) text.erase(text.find_last_not_of("0") + 1);
+    return text;
+  }
+
  private:
   double along(double v) const { return log_ ? std::log10(v) : v; }
 
@@ -101,17 +113,6 @@ class Scale {
         if (shown && value >= low_ && value <= high_) ticks_.push_back({value, general(value)});
       }
     if (ticks_.empty()) ticks_ = {{low_, general(low_)}, {high_, general(high_)}};
-  }
-
-  static std::string general(double v) {
-    if (v != 0 && (std::abs(v) >= 1e7 || std::abs(v) < 1e-4)) {
-      char text[64];
-      const auto end = std::to_chars(text, text + sizeof(text), v, std::chars_format::scientific, 2).ptr;
-      return {text, end};
-    }
-    std::string text = fixed(v, v == std::floor(v) ? 0 : 6);
-    if (text.find('.') != std::string::npos) text.erase(text.find_last_not_of("0") + 1);
-    return text;
   }
 
   bool log_;

@@ -44,6 +44,14 @@ struct ScatterChart {
   std::vector<PointGroup> groups;
 };
 
+/// Bars side by side, equally wide, from low to high.
+struct BarChart {
+  std::string title;
+  Axis x, y;
+  double low = 0, high = 1;
+  std::vector<double> heights;
+};
+
 namespace detail {
 
 /// Colours that readers with any kind of colour vision tell apart (Okabe and Ito 2008).
@@ -272,6 +280,31 @@ inline std::string scatter_chart(const ScatterChart& chart) {
   }
   if (drawn.empty()) detail::note_no_values(svg);
   if (drawn.size() <= 25) detail::name_points(svg, drawn);
+  return svg.str();
+}
+
+/// A bar a height, from 0 up; what is not above 0 has none. Range and height of each show under the pointer.
+inline std::string bar_chart(const BarChart& chart) {
+  std::vector<double> heights = chart.heights;
+  heights.push_back(0);
+  const Scale x(chart.x, std::vector{chart.low, chart.high}, detail::plot_left, detail::plot_right, 11);
+  const Scale y(chart.y, heights, detail::plot_bottom, detail::plot_top, 7);
+  Svg svg = detail::chart_frame(chart.title, chart.x, chart.y, x, y);
+  const double width = (chart.high - chart.low) / static_cast<double>(chart.heights.size());
+  bool any = false;
+  for (std::size_t i = 0; i < chart.heights.size(); ++i) {
+    const double height = chart.heights[i], from = chart.low + width * static_cast<double>(i), to = from + width;
+    if (!y.drawable(height) || height <= 0) continue;
+    svg.add("rect",
+            {{"x", fixed(x.pixel(from) + 1, 1)},
+             {"y", fixed(y.pixel(height), 1)},
+             {"width", fixed(std::max(x.pixel(to) - x.pixel(from) - 2, 1.0), 1)},
+             {"height", fixed(y.pixel(0) - y.pixel(height), 1)},
+             {"fill", detail::style(0).colour}},
+            {}, Scale::general(from) + " to " + Scale::general(to) + ": " + Scale::general(height));
+    any = true;
+  }
+  if (!any) detail::note_no_values(svg);
   return svg.str();
 }
 

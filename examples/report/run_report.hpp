@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <limits>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,18 +58,38 @@ inline double number_at(const lotar::Json& object, const char* key) {
   return number ? object[key].get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// A line a class group over the epochs; a group that the metrics lack is one long gap.
-inline std::vector<Series> group_series(const std::vector<lotar::Json>& epochs, const char* quantity) {
+inline Axis epoch_axis() { return {.label = "epoch", .integer = true}; }
+
+/// The value of a key, null where the object has none.
+inline lotar::Json value_at(const lotar::Json& object, const char* key) {
+  return object.is_object() ? object.value(key, lotar::Json()) : lotar::Json();
+}
+
+/// Keys, and the names of their lines.
+using Lines = std::span<const std::pair<const char*, const char*>>;
+
+/// A line a key of the metrics' object `quantity`, over the epochs; a key that they lack is one long gap.
+inline std::vector<Series> series_of(const std::vector<lotar::Json>& epochs, const char* quantity, Lines lines) {
   std::vector<Series> all;
-  for (const auto& [key, name] : groups) {
+  for (const auto& [key, name] : lines) {
     Series series{name, {}, {}};
     for (const lotar::Json& epoch : epochs) {
       series.x.push_back(number_at(epoch, "epoch"));
-      series.y.push_back(number_at(epoch.value(quantity, lotar::Json()), key));
+      series.y.push_back(number_at(value_at(epoch, quantity), key));
     }
     all.push_back(std::move(series));
   }
   return all;
+}
+
+inline std::vector<Series> group_series(const std::vector<lotar::Json>& epochs, const char* quantity) {
+  return series_of(epochs, quantity, groups);
+}
+
+/// A chart of some of the metrics' "projection".
+inline LineChart projection_chart(const std::vector<lotar::Json>& epochs, const char* title, const Axis& axis,
+                                  std::initializer_list<std::pair<const char*, const char*>> lines) {
+  return {title, epoch_axis(), axis, series_of(epochs, "projection", {lines.begin(), lines.size()})};
 }
 
 inline bool has_values(const std::vector<Series>& all) {
@@ -75,8 +97,6 @@ inline bool has_values(const std::vector<Series>& all) {
     return std::any_of(s.y.begin(), s.y.end(), [](double v) { return std::isfinite(v); });
   });
 }
-
-inline Axis epoch_axis() { return {.label = "epoch", .integer = true}; }
 
 }  // namespace detail
 
@@ -103,6 +123,53 @@ inline LineChart weight_chart(const std::vector<lotar::Json>& epochs) {
           detail::epoch_axis(),
           {.label = "mean weight"},
           detail::group_series(epochs, "weight")};
+}
+
+/// How far the size of an image's class orders its distance, weight and loss: -1 if the tail has the larger ones, 1 if
+/// the head has.
+inline LineChart correlation_chart(const std::vector<lotar::Json>& epochs) {
+  constexpr std::array<std::pair<const char*, const char*>, 3> lines{
+      {{"distance", "Distance"}, {"weight", "Weight"}, {"loss", "Loss"}}};
+  return {"Rank correlation with the size of the class",
+          detail::epoch_axis(),
+          {.label = "Spearman's rank correlation: below 0, the tail has more", .low = -1, .high = 1},
+          detail::series_of(epochs, "rank_correlation", lines)};
+}
+
+/// The mean length of the projections, which the loss does not see.
+inline LineChart norm_chart(const std::vector<lotar::Json>& epochs) {
+  return detail::projection_chart(epochs, "Length of the projections", {.label = "mean norm", .low = 0},
+                                  {{"norm", "Norm"}});
+}
+
+/// The number of dimensions that the projections use.
+inline LineChart rank_chart(const std::vector<lotar::Json>& epochs) {
+  return detail::projection_chart(epochs, "Dimensions that the projections use", {.label = "effective rank", .low = 0},
+                                  {{"effective_rank", "Effective rank"}});
+}
+
+/// How close the views of an image are, and how spread out the images.
+inline LineChart alignment_chart(const std::vector<lotar::Json>& epochs) {
+  return detail::projection_chart(epochs, "Alignment and uniformity of the projections", {.label = "lower is better"},
+                                  {{"alignment", "Alignment"}, {"uniformity", "Uniformity"}});
+}
+
+/// How many images have which weight, at the last epoch. Without bars if the metrics have no "weight_histogram".
+inline BarChart weight_histogram_chart(const std::vector<lotar::Json>& epochs) {
+  BarChart chart{"Weights of the images at the last epoch",
+                 {.label = "weight in the loss (those beyond the ends in the last bars)"},
+                 {.label = "images", .integer = true},
+                 0,
+                 0,
+                 {}};
+  if (epochs.empty()) return chart;
+  const lotar::Json histogram = detail::value_at(epochs.back(), "weight_histogram");
+  const lotar::Json counts = detail::value_at(histogram, "counts");
+  chart.low = detail::number_at(histogram, "low");
+  chart.high = detail::number_at(histogram, "high");
+  if (!(chart.low < chart.high) || !counts.is_array()) return chart;
+  for (const lotar::Json& count : counts) chart.heights.push_back(count.is_number() ? count.get<double>() : 0);
+  return chart;
 }
 
 /// Each class' accuracy against its number of training images, in the colour of its group.
@@ -135,8 +202,9 @@ inline ScatterChart accuracy_chart(const lotar::Json& results, const std::string
   return chart;
 }
 
-/// Writes the pictures that the files of a run's folder allow: loss.svg, distance.svg and weight.svg of metrics.jsonl,
-/// accuracy.svg of results.json.
+/// Writes the pictures that the files of a run's folder allow: of metrics.jsonl those that its keys allow of loss.svg,
+/// distance.svg, weight.svg, correlation.svg, norm.svg, rank.svg, alignment.svg and weight_histogram.svg; accuracy.svg
+/// of results.json.
 ///
 /// @return the paths of what it wrote.
 /// @throws lotar::IoError if a file is malformed or cannot be written.
@@ -155,6 +223,12 @@ inline std::vector<std::string> write_report(const std::string& folder) {
     write_lines("loss.svg", loss_chart(epochs));
     write_lines("distance.svg", distance_chart(epochs));
     write_lines("weight.svg", weight_chart(epochs));
+    write_lines("correlation.svg", correlation_chart(epochs));
+    write_lines("norm.svg", norm_chart(epochs));
+    write_lines("rank.svg", rank_chart(epochs));
+    write_lines("alignment.svg", alignment_chart(epochs));
+    const BarChart weights = weight_histogram_chart(epochs);
+    if (!weights.heights.empty()) write("weight_histogram.svg", bar_chart(weights));
   }
   if (const std::string results = path("results.json"); std::filesystem::exists(results))
     write("accuracy.svg", scatter_chart(accuracy_chart(lotar::read_json(results), results)));

@@ -21,7 +21,8 @@ grep -q 'images/s' "$work/progress"
 
 "$PROGRAMS/linear_eval" --run "$work/straight" --untrained 2>/dev/null | tee "$work/table"
 grep -q '^untrained' "$work/table"
-for file in results.txt results.json loss.svg distance.svg weight.svg accuracy.svg views.png; do
+for file in results.txt results.json loss.svg distance.svg weight.svg correlation.svg norm.svg rank.svg alignment.svg \
+    weight_histogram.svg accuracy.svg views.png; do
   [[ -s $work/straight/$file ]] || { echo "no $file"; exit 1; }
 done
 

@@ -176,3 +176,24 @@ TEST_CASE("points have their group's shape and colour, names where there is room
   chart.groups[0].points.assign(10, {1000, 1, "covered"});  // ten points in one place: no place for ten names
   CHECK(count(scatter_chart(chart), "\">covered</text>") < 5);
 }
+
+TEST_CASE("a bar stands on its range, from 0 to its height") {
+  const std::string svg = bar_chart({"<t>", {.label = "x"}, {.label = "y"}, 0, 2, {4, 0, 0.5, gap}});
+  CHECK(xml_fault(svg) == "");
+  // of the plot from 66 to 610 a quarter each, and of 384 to 76 the height over 4
+  CHECK(count(svg, "<rect x=\"67.0\" y=\"76.0\" width=\"134.0\" height=\"308.0\"") == 1);
+  CHECK(count(svg, "<rect x=\"339.0\" y=\"345.5\" width=\"134.0\" height=\"38.5\"") == 1);
+  CHECK(count(svg, "<rect x=") == 2);
+  CHECK(count(svg, "<title>0 to 0.5: 4</title>") == 1);
+  CHECK(count(svg, "<title>1 to 1.5: 0.5</title>") == 1);
+  CHECK(count(svg, "nan") == 0);
+}
+
+TEST_CASE("charts without bars say so") {
+  for (const auto& heights : std::vector<std::vector<double>>{{}, {0, 0}, {gap, inf}, {-1}}) {
+    const std::string svg = bar_chart({"t", {}, {}, 0, 1, heights});
+    CHECK(xml_fault(svg) == "");
+    CHECK(count(svg, ">no values<") == 1);
+    CHECK(count(svg, "<rect x=") == 0);
+  }
+}

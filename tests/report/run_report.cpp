@@ -14,6 +14,17 @@ constexpr const char* two_epochs =
     R"({"epoch":2,"loss":null,"distance":{"many":0.4,"medium":0.5,"few":null,"all":0.45},"loss_by_group":{"few":6.5}})"
     "\n";
 
+/// Two epochs of a run that tells its diagnostics.
+constexpr const char* diagnosed =
+    R"({"epoch":1,"loss":5.5,"rank_correlation":{"distance":-0.25,"weight":null,"loss":0.5},)"
+    R"("projection":{"norm":1.5,"alignment":0.5,"uniformity":-2.5,"effective_rank":17},)"
+    R"("weight_histogram":{"low":0,"high":2,"counts":[1,2]}})"
+    "\n"
+    R"({"epoch":2,"loss":5,"rank_correlation":{"distance":-0.5,"weight":0.125,"loss":0.25},)"
+    R"("projection":{"norm":1.25,"alignment":0.25,"uniformity":null,"effective_rank":18},)"
+    R"("weight_histogram":{"low":0,"high":2,"counts":[0,3,4,1]}})"
+    "\n";
+
 const Series& of(const LineChart& chart, const std::string& name) {
   for (const Series& s : chart.series)
     if (s.name == name) return s;
@@ -41,6 +52,38 @@ TEST_CASE("metrics become series; what is missing or null is a gap") {
   CHECK(of(loss, "All").y[0] == 5.5);
   CHECK(std::isnan(of(loss, "All").y[1]));
   CHECK(of(loss, "Few").y[1] == 6.5);
+}
+
+TEST_CASE("diagnostics become series, and the last epoch's weights bars") {
+  const ScratchFolder folder;
+  write_bytes(folder / "metrics.jsonl", diagnosed);
+  const auto epochs = read_metrics(folder / "metrics.jsonl");
+  const LineChart correlation = correlation_chart(epochs);
+  REQUIRE(correlation.series.size() == 3);
+  CHECK(of(correlation, "Distance").x == std::vector<double>{1, 2});
+  CHECK(of(correlation, "Distance").y == std::vector<double>{-0.25, -0.5});
+  CHECK(std::isnan(of(correlation, "Weight").y[0]));
+  CHECK(of(correlation, "Weight").y[1] == 0.125);
+  CHECK(of(correlation, "Loss").y == std::vector<double>{0.5, 0.25});
+  CHECK(of(norm_chart(epochs), "Norm").y == std::vector<double>{1.5, 1.25});
+  CHECK(of(rank_chart(epochs), "Effective rank").y == std::vector<double>{17, 18});
+  const LineChart alignment = alignment_chart(epochs);
+  CHECK(of(alignment, "Alignment").y == std::vector<double>{0.5, 0.25});
+  CHECK(of(alignment, "Uniformity").y[0] == -2.5);
+  CHECK(std::isnan(of(alignment, "Uniformity").y[1]));
+  const BarChart weights = weight_histogram_chart(epochs);
+  CHECK(weights.low == 0);
+  CHECK(weights.high == 2);
+  CHECK(weights.heights == std::vector<double>{0, 3, 4, 1});
+}
+
+TEST_CASE("a histogram that is none has no bars") {
+  CHECK(weight_histogram_chart({}).heights.empty());
+  for (const char* bad : {R"({"epoch":1})", R"({"weight_histogram":3})", R"({"weight_histogram":{"low":0,"high":2}})",
+                          R"({"weight_histogram":{"low":2,"high":2,"counts":[1]}})",
+                          R"({"weight_histogram":{"low":null,"high":2,"counts":[1]}})",
+                          R"({"weight_histogram":{"low":0,"high":2,"counts":4}})"})
+    CHECK(weight_histogram_chart({lotar::Json::parse(bad)}).heights.empty());
 }
 
 TEST_CASE("malformed metrics are refused by line") {
@@ -98,4 +141,12 @@ TEST_CASE("a report has the pictures that the files allow") {
   for (const std::string& path : written) CHECK(xml_fault(read_bytes(path)) == "");
   CHECK(count(read_bytes(folder / "accuracy.svg"), ">&lt;cat&gt;</text>") == 1);
   CHECK(folder.files() == 6);
+
+  const ScratchFolder other;
+  write_bytes(other / "metrics.jsonl", diagnosed);
+  const std::vector<std::string> pictures = write_report(other.path());
+  CHECK(pictures == std::vector<std::string>{other / "loss.svg", other / "correlation.svg", other / "norm.svg",
+                                             other / "rank.svg", other / "alignment.svg",
+                                             other / "weight_histogram.svg"});
+  for (const std::string& path : pictures) CHECK(xml_fault(read_bytes(path)) == "");
 }

@@ -166,6 +166,33 @@ TEST_CASE("an epoch records every sample once, with LoTaR's weights") {
   CHECK(batches == doctest::Approx(loss).epsilon(1e-5));
 }
 
+TEST_CASE("the projections of the last whole batch are kept") {
+  TestBackend b;
+  Training<TestBackend, lotar::SimClr> training(b);
+  CHECK(training.projections() == std::vector<float>(2 * 4 * 8));
+  // The distances between the two views of each sample are those that the record has.
+  const auto distances = [&] {
+    const std::vector<float> z = training.projections();
+    std::multiset<float> all;
+    for (std::size_t i = 0; i < 4; ++i) {
+      float squares = 0;
+      for (std::size_t d = 0; d < 8; ++d) squares += std::pow(z[i * 8 + d] - z[(i + 4) * 8 + d], 2.0f);
+      all.insert(std::sqrt(squares));
+    }
+    return std::vector<float>(all.begin(), all.end());
+  };
+  training.step();
+  std::vector<float> recorded = training.record().distance;
+  std::sort(recorded.begin(), recorded.end());  // the six samples to come have 0
+  const std::vector<float> first = distances();
+  for (std::size_t i = 0; i < 4; ++i) CHECK(recorded[6 + i] == doctest::Approx(first[i]).epsilon(1e-5));
+  training.step();
+  const std::vector<float> second = training.projections();
+  CHECK(distances() != first);
+  training.step();  // two samples
+  CHECK(training.projections() == second);
+}
+
 TEST_CASE("training lowers the loss") {
   TestBackend b;
   PretrainingOptions options = training_options();

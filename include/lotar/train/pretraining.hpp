@@ -80,7 +80,9 @@ class Pretraining {
         temperature_(b, {{1}}),
         order_(b, {{shape[0]}}),
         device_clock_(b, {{1}}),
-        record_(b, shape[0], steps_per_epoch()) {
+        record_(b, shape[0], steps_per_epoch()),
+        projections_(b, {{Method::views * options.batch_size, network_.projections()}}) {
+    b.fill(projections_.view(), A(0));
     if (options_.prune > 0) {
       branch_.emplace(b, *network_.branch());
       pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
@@ -134,6 +136,9 @@ class Pretraining {
                            std::to_string(host_rates_[record.first_bad]) + ") is not finite");
     return record;
   }
+
+  /// [views * batch size, D] the projections of the last whole batch, views as in Anchors; zeros before any; waits.
+  std::vector<A> projections() { return projections_.to_host(b_); }
 
   /// Everything the training needs to go on from here; waits.
   /// @throws NonFiniteError if a loss, parameter or statistic is not finite.
@@ -240,6 +245,7 @@ class Pretraining {
     for (const auto& [name, view] : optimizer_.state()) all.emplace_back("optimizer." + name, view);
     for (const auto& [name, view] : record_.state()) all.emplace_back("record." + name, view);
     for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back(name, view);
+    all.emplace_back("record.projections", projections_.flat());
     if (branch_) all.emplace_back("mask", branch_->mask);
     return all;
   }
@@ -299,6 +305,7 @@ class Pretraining {
       contrastive_objective<B, A>(b_, method_, temperature_, options_.objective, batch, dz);
     method_.observe(b_, batch);
     record_.add(b_, batch);
+    if (n == options_.batch_size) b_.copy(z, projections_.view());
     return dz;
   }
 
@@ -326,6 +333,7 @@ class Pretraining {
   Tensor<std::uint32_t, 1, B> order_;
   Tensor<Clock, 1, B> device_clock_;
   DeviceSampleRecord<A, B> record_;
+  Tensor<A, 2, B> projections_;
   Clock clock_;  // the host's own, ahead of the backend's by what has not run yet
   std::function<void()> whole_step_, last_step_;
 };
