@@ -1,5 +1,5 @@
-// Trains and judges the methods of a recipe on several splits, and prints the thesis' table: mean and sample deviation over
-// the splits, beside what is published. Runs that are done are skipped, and runs that were cut go on.
+// Trains and judges the methods of a recipe on several splits, and prints the thesis' table: mean and sample deviation
+// over the splits, beside what is published. Runs that are done are skipped, and runs that were cut go on.
 
 #include <unistd.h>
 
@@ -257,7 +257,7 @@ int main(int argc, char** argv) {
   ReproduceOptions options;
   CLI::App app("Train and judge the methods of a recipe on several splits, and print the thesis' table.", "reproduce");
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  std::vector<CLI::Option*> of_training{
+  const std::vector<CLI::Option*> of_training{
       app.add_option("--recipe", options.recipe, "thesis, paper, balanced or quick, or a file of one's own"),
       app.add_option("--methods", options.methods, "Rows of the table, such as simclr,lotar; empty: the recipe's")
           ->delimiter(','),
@@ -277,9 +277,13 @@ int main(int argc, char** argv) {
           ->check(not_negative()),
       app.add_flag("--redo", options.redo, "Do damaged runs again: removes what is in their folders")};
   app.add_option("--out", options.out, "Folder of the runs and of the table");
-  auto* table_only = app.add_flag("--table-only", options.table_only, "Train nothing: the table of what is in --out");
-  for (CLI::Option* option : of_training) table_only->excludes(option);
+  app.add_flag("--table-only", options.table_only, "Train nothing: the table of what is in --out");
   int code = 0;
-  const int status = run_program(app, argc, argv, [&] { code = reproduce(options); });
+  const int status = run_program(app, argc, argv, [&] {
+    for (const CLI::Option* option : of_training)
+      if (options.table_only && option->count() > 0)
+        throw lotar::ConfigError(option->get_name() + ": of no use with --table-only, which trains nothing");
+    code = reproduce(options);
+  });
   return status != 0 ? status : code;
 }

@@ -112,23 +112,27 @@ inline bool is_method_name(const std::string& name) {
   return !name.empty() && name.find_first_not_of(allowed) == std::string::npos && name.front() != '.';
 }
 
+/// @throws lotar::IoError unless it is {data set: {"source": text, "methods": {name: {group: [mean, deviation]}}}}.
 inline void check_published(const std::string& path, const lotar::Json& published) {
-  const std::string wanted =
-      "published: wanted {data set: {\"source\": text, \"methods\": {name: {\"many\", \"medium\", \"few\" or \"all\": "
-      "[mean] or [mean, deviation]}}}}";
   const auto require = [&](bool holds) {
-    if (!holds) throw lotar::IoError(path, wanted);
+    if (!holds)
+      throw lotar::IoError(path,
+                           "published: wanted {data set: {\"source\": text, \"methods\": {name: {\"many\", \"medium\", "
+                           "\"few\" or \"all\": [mean] or [mean, deviation]}}}}");
+  };
+  const auto is_group = [](const std::string& key) {
+    return std::any_of(groups.begin(), groups.end(), [&](const auto& group) { return key == group.first; });
   };
   require(published.is_object());
-  for (const auto& [dataset, table] : published.items()) {
-    require(table.is_object() && table.contains("source") && table["source"].is_string() && table.contains("methods") &&
-            table["methods"].is_object());
-    for (const auto& [method, row] : table["methods"].items()) {
+  for (const lotar::Json& table : published) {
+    require(table.is_object() && table.contains("source") && table["source"].is_string());
+    require(table.contains("methods") && table["methods"].is_object());
+    for (const lotar::Json& row : table["methods"]) {
       require(row.is_object());
-      for (const auto& [group, cell] : row.items())
-        require(std::any_of(groups.begin(), groups.end(), [&](const auto& g) { return group == g.first; }) &&
-                cell.is_array() && (cell.size() == 1 || cell.size() == 2) && cell.front().is_number() &&
-                cell.back().is_number());
+      for (const auto& [key, cell] : row.items()) {
+        require(is_group(key) && cell.is_array() && (cell.size() == 1 || cell.size() == 2));
+        require(cell.front().is_number() && cell.back().is_number());
+      }
     }
   }
 }

@@ -122,7 +122,7 @@ refuse 'wanted name=value' reproduce --set lr
 refuse '--colour' reproduce --set colour=red
 refuse 'method simclr: --augmentation: wanted' reproduce --set augmentation=none
 refuse '--threads' reproduce --threads=-1
-refuse '--table-only excludes --recipe' reproduce --table-only
+refuse '--recipe: of no use with --table-only' reproduce --table-only
 refuse 'there is no reproduction' "$PROGRAMS/reproduce" --table-only --out "$work/new"
 refuse 'the folder is not empty and holds no reproduction' reproduce --out "$work/alone"
 refuse '/proc/none' reproduce --out /proc/none
