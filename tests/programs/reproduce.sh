@@ -114,6 +114,9 @@ refuse '--splits' reproduce --splits=-1
 refuse '--splits' reproduce --splits=one
 refuse 'data set "svhn": wanted' reproduce --dataset svhn --out "$work/new"
 refuse 'data_batch_1.bin' reproduce --dataset cifar10 --data "$work" --out "$work/new"
+for recipe in examples/recipes/*.json; do  # all are sound: nothing but the data is missing
+  refuse 'data_batch_1.bin' reproduce --recipe "$(basename "$recipe" .json)" --data "$work" --out "$work/new"
+done
 refuse 'wanted cpu or cuda' reproduce --backend tpu
 mkdir "$work/alone" && cp "$PROGRAMS/reproduce" "$work/alone"
 refuse 'pretrain: wanted this program beside reproduce' "$work/alone/reproduce" --recipe "$work/tiny.json" --methods simclr --out "$work/new"
