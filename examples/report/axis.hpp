@@ -20,6 +20,7 @@ struct Axis {
   bool integer = false;  ///< ticks at whole numbers only
   double low = std::numeric_limits<double>::quiet_NaN();
   double high = std::numeric_limits<double>::quiet_NaN();
+  std::vector<std::string> categories = {};  ///< if any, names of the values 0, 1, ..., which alone have ticks
 };
 
 struct Tick {
@@ -44,7 +45,9 @@ class Scale {
     if (low_ > high_) low_ = log_ ? 1 : 0, high_ = log_ ? 10 : 1;
     if (drawable(axis.low)) low_ = axis.low;
     if (drawable(axis.high)) high_ = axis.high;
-    if (log_)
+    if (!axis.categories.empty())
+      category_ticks(axis.categories);
+    else if (log_)
       log_ticks();
     else
       linear_ticks(axis.integer, max_ticks);
@@ -73,6 +76,11 @@ class Scale {
 
  private:
   double along(double v) const { return log_ ? std::log10(v) : v; }
+
+  void category_ticks(const std::vector<std::string>& names) {
+    for (const std::string& name : names) ticks_.push_back({static_cast<double>(ticks_.size()), name});
+    low_ = -0.5, high_ = static_cast<double>(names.size()) - 0.5;
+  }
 
   /// Ticks at multiples of 1, 2 or 5 times a power of ten; the range ends at ticks.
   void linear_ticks(bool integer, int max_ticks) {

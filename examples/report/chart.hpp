@@ -42,6 +42,7 @@ struct ScatterChart {
   std::string title;
   Axis x, y;
   std::vector<PointGroup> groups;
+  bool named = true;  ///< whether points are named on the picture, not only under the pointer
 };
 
 /// Bars side by side, equally wide, from low to high.
@@ -161,10 +162,9 @@ struct Box {
   bool meets(const Box& o) const { return left < o.right && o.left < right && top < o.bottom && o.top < bottom; }
 };
 
-/// Names points where a name covers no point and no other name: above, below, right or left. A name without such a
-/// place is left out.
-inline void name_points(Svg& svg, const std::vector<PlacedPoint>& points) {
-  std::vector<Box> taken;
+/// Names points where a name covers no point, no other name and nothing that is taken: above, below, right or left. A
+/// name without such a place is left out.
+inline void name_points(Svg& svg, const std::vector<PlacedPoint>& points, std::vector<Box> taken) {
   for (const PlacedPoint& p : points) taken.push_back({p.x - 5, p.y - 5, p.x + 5, p.y + 5});
   for (const PlacedPoint& p : points) {
     const double width = 6.7 * static_cast<double>(p.name.size());
@@ -270,6 +270,7 @@ inline std::string scatter_chart(const ScatterChart& chart) {
     }
     if (drawn.size() > before) shown.push_back(i);
   }
+  double legend_end = 0;
   if (shown.size() > 1) {
     double legend = detail::plot_top + 8;
     for (const std::size_t i : shown) {
@@ -277,9 +278,11 @@ inline std::string scatter_chart(const ScatterChart& chart) {
       svg.text(detail::plot_right + 32, legend + 4.5, chart.groups[i].name);
       legend += 22;
     }
+    legend_end = legend;
   }
   if (drawn.empty()) detail::note_no_values(svg);
-  if (drawn.size() <= 25) detail::name_points(svg, drawn);
+  if (chart.named && drawn.size() <= 25)
+    detail::name_points(svg, drawn, {{detail::plot_right + 12, 0, detail::chart_width, legend_end}});
   return svg.str();
 }
 

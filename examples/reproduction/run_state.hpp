@@ -1,0 +1,121 @@
+#pragma once
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include <lotar/core/error.hpp>
+#include <lotar/io/json.hpp>
+#include <lotar/io/safetensors.hpp>
+#include <lotar/train/checkpoint.hpp>
+
+#include "../report/run_report.hpp"
+#include "../run_directory.hpp"
+#include "recipe.hpp"
+#include "results_table.hpp"
+
+/// What the folder of a run holds: whether it is done, can go on, or is damaged.
+namespace examples {
+
+enum class Stage {
+  fresh,        ///< nothing yet
+  begun,        ///< trained in part or in whole, and not judged
+  done,         ///< trained and judged
+  unjudged,     ///< done, but its results are damaged
+  damaged,      ///< what is there cannot be gone on with
+  another_run,  ///< sound, but of other options
+};
+
+struct RunState {
+  Stage stage = Stage::fresh;
+  std::string fault;                 ///< what is wrong with it, for the last three
+  std::vector<lotar::Json> metrics;  ///< of each epoch so far
+  lotar::Json results;               ///< of a run that is done
+};
+
+namespace detail {
+
+/// What a process that was killed may leave beside a file that it was writing, see AtomicFile.
+inline bool is_leftover(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  const std::size_t at = name.rfind(".tmp");
+  if (at == std::string::npos || at + 4 == name.size()) return false;
+  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(at) + 4, name.end(),
+                     [](unsigned char c) { return std::isdigit(c) != 0 || c == '.'; });
+}
+
+inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code missing;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) files.push_back(entry.path());
+  return files;
+}
+
+/// How the options that a run was made with differ from those it was planned with; "" if they do not.
+inline std::string option_difference(const lotar::Json& config, const lotar::Json& planned) {
+  lotar::Json there = lotar::Json::object();
+  for (const auto& [name, unused] : planned.items())
+    if (config.contains(name)) there[name] = config[name];
+  return first_difference(there, planned, {});
+}
+
+/// The state of a run whose folder has a config.json.
+/// @throws lotar::IoError if the configuration, metrics, checkpoint or model is damaged.
+inline RunState inspect_training(const std::filesystem::path& folder, const lotar::Json& planned) {
+  const auto path = [&](const char* name) { return (folder / name).string(); };
+  const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
+  const lotar::Json config = lotar::read_json(path("config.json"));
+  if (!config.is_object() || !config.contains("epochs") || !config["epochs"].is_number())
+    throw lotar::IoError(path("config.json"), "wanted an object with a number \"epochs\"");
+  RunState state{Stage::begun, "", {}, {}};
+  if (const std::string difference = option_difference(config, planned); !difference.empty()) {
+    state.stage = Stage::another_run;
+    state.fault = folder.string() + ": cannot go on with other options: " + difference;
+    return state;
+  }
+  if (has("metrics.jsonl")) state.metrics = read_metrics(path("metrics.jsonl"));
+  const bool trained = !state.metrics.empty() && state.metrics.back()["epoch"] == config["epochs"];
+  if (trained && has("results.json")) {
+    try {
+      state.results = lotar::read_json(path("results.json"));
+      run_scores(state.results, path("results.json"));
+      state.stage = Stage::done;
+    } catch (const lotar::IoError& error) {
+      state.stage = Stage::unjudged;
+      state.fault = error.what();
+    }
+    return state;
+  }
+  if (has("checkpoint.safetensors")) lotar::read_checkpoint(path("checkpoint.safetensors"));
+  if (trained) lotar::read_safetensors(path("model.safetensors"));
+  return state;
+}
+
+}  // namespace detail
+
+/// @param planned  what its config.json must say.
+inline RunState inspect_run(const std::filesystem::path& folder, const lotar::Json& planned) {
+  if (!std::filesystem::exists(folder / "config.json")) {
+    for (const auto& file : detail::files_of(folder))
+      if (!detail::is_leftover(file))
+        return {Stage::damaged, folder.string() + ": has no config.json, but " + file.filename().string(), {}, {}};
+    return {};
+  }
+  try {
+    return detail::inspect_training(folder, planned);
+  } catch (const lotar::IoError& error) {
+    return {Stage::damaged, error.what(), {}, {}};
+  }
+}
+
+/// Removes what a process that was killed left in a run's folder.
+inline void remove_leftovers(const std::filesystem::path& folder) {
+  std::error_code unimportant;
+  for (const auto& file : detail::files_of(folder))
+    if (detail::is_leftover(file)) std::filesystem::remove(file, unimportant);
+}
+
+}  // namespace examples

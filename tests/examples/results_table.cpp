@@ -1,0 +1,141 @@
+#include "../../examples/reproduction/results_table.hpp"
+
+#include <cmath>
+
+#include "../../examples/reproduction/score_text.hpp"
+#include "../files.hpp"
+#include "../report/xml.hpp"
+#include "../test.hpp"
+
+using namespace examples;
+using doctest::Approx;
+
+namespace {
+
+/// A run whose probe gave `all` over All and 10 less over the others, and whose kNN gave half of that.
+RunScores run(const std::string& method, std::uint64_t split, std::uint64_t seed, double all) {
+  return {method, split, seed, {all - 10, all - 10, all - 10, all}, {all / 2 - 5, all / 2 - 5, all / 2 - 5, all / 2}};
+}
+
+Recipe recipe(const std::string& published = "{}") {
+  return parse_recipe(
+      lotar::Json::parse(
+          R"({"name":"small","dataset":"cifar10","methods":[{"name":"simclr"},{"name":"lotar"}],"published":)" +
+          published + "}"),
+      "small.json");
+}
+
+}  // namespace
+
+TEST_CASE("seeds are averaged within a split, then come mean and sample deviation over the splits") {
+  const std::vector<RunScores> runs{run("a", 1, 1, 60), run("a", 1, 2, 70), run("a", 2, 1, 71), run("b", 2, 1, 50)};
+  const auto rows = score_rows({"b", "a", "c"}, runs, &RunScores::probe);
+  REQUIRE(rows.size() == 3);
+  CHECK(rows[1].method == "a");
+  CHECK(rows[1].splits == 2);
+  CHECK(rows[1].scores[3].mean == Approx(68));  // of 65 and 71
+  CHECK(rows[1].scores[3].deviation == Approx(std::sqrt(18.0)));
+  CHECK(rows[1].scores[0].mean == Approx(58));
+  CHECK(rows[0].splits == 1);
+  CHECK(rows[0].scores[3].mean == 50);
+  CHECK(std::isnan(rows[0].scores[3].deviation));
+  CHECK(rows[2].splits == 0);
+  CHECK(std::isnan(rows[2].scores[3].mean));
+  CHECK(score_rows({"a"}, runs, &RunScores::knn)[0].scores[3].mean == Approx(34));
+}
+
+TEST_CASE("a score that is missing in one run counts in none") {
+  RunScores odd = run("a", 2, 1, 80);
+  odd.probe[2] = NAN;
+  const auto rows = score_rows({"a"}, {run("a", 1, 1, 60), odd}, &RunScores::probe);
+  CHECK(rows[0].scores[2].mean == 50);
+  CHECK(std::isnan(rows[0].scores[2].deviation));
+  CHECK(rows[0].scores[3].mean == 70);
+}
+
+TEST_CASE("differences are paired by split") {
+  // splits differ by 20, methods by 1 and 2: only pairing shows it
+  const std::vector<RunScores> runs{run("simclr", 1, 1, 50), run("simclr", 2, 1, 70), run("lotar", 1, 1, 51),
+                                    run("lotar", 2, 1, 72),  run("lotar", 3, 1, 10),  run("far", 3, 1, 10)};
+  const auto rows = difference_rows({"simclr", "lotar", "far"}, runs, &RunScores::probe, "simclr");
+  REQUIRE(rows.size() == 2);
+  CHECK(rows[0].method == "lotar");
+  CHECK(rows[0].splits == 2);
+  CHECK(rows[0].scores[3].mean == Approx(1.5));
+  CHECK(rows[0].scores[3].deviation == Approx(std::sqrt(0.5)));
+  CHECK(exceeds(rows[0].scores[3]));
+  CHECK(rows[1].splits == 0);
+  CHECK_FALSE(exceeds(rows[1].scores[3]));
+  CHECK_FALSE(exceeds({5, NAN}));
+  CHECK_FALSE(exceeds({-1, 1.5}));
+  CHECK(exceeds({-2, 1.5}));
+}
+
+TEST_CASE("results.json becomes percent; what has no accuracy is refused") {
+  const lotar::Json results = lotar::Json::parse(
+      R"({"all":0.5,"groups":{"many":0.75,"medium":null},"classes":[],"knn":{"all":0.25,"groups":{"few":0.125}}})");
+  const RunScores scores = run_scores(results, "r");
+  CHECK(scores.probe[0] == 75);
+  CHECK(std::isnan(scores.probe[1]));
+  CHECK(scores.probe[3] == 50);
+  CHECK(scores.knn[2] == 12.5);
+  CHECK(scores.knn[3] == 25);
+  for (const char* bad : {"[]", "{}", R"({"all":null,"classes":[]})", R"({"all":"0.5","classes":[]})"})
+    CHECK_THROWS_WITH_AS(run_scores(lotar::Json::parse(bad), "r"), "r: wanted a number \"all\"", lotar::IoError);
+  CHECK_THROWS_WITH_AS(run_scores(lotar::Json::parse(R"({"all":1})"), "r"), "r: wanted a list \"classes\"",
+                       lotar::IoError);
+}
+
+TEST_CASE("the table has a row a method, and under it what is published") {
+  const Recipe small = recipe(
+      R"({"cifar10":{"source":"somebody","methods":{"simclr":{"many":[78.22,3.47],"all":[74.219]}}},"cifar100":{"source":"x","methods":{}}})");
+  const std::vector<RunScores> runs{run("simclr", 1, 1, 50), run("simclr", 2, 1, 70), run("lotar", 1, 1, 51)};
+  const Scoreboard board = scoreboard(small, runs);
+  CHECK(plain_text(probe_grid(board)) ==
+        "Accuracy of a linear probe in %, mean ± sample deviation over the splits\n\n"
+        "method        splits            Many          Medium             Few             All\n"
+        "simclr             2   50.00 ± 14.14   50.00 ± 14.14   50.00 ± 14.14   60.00 ± 14.14\n"
+        "  published            78.22 ±  3.47               -               -   74.22 ±     -\n"
+        "lotar              1   41.00 ±     -   41.00 ±     -   41.00 ±     -   51.00 ±     -\n");
+  CHECK(csv(board) ==
+        "evaluation,method,splits,many,many_deviation,medium,medium_deviation,few,few_deviation,all,all_deviation,"
+        "published_many,published_many_deviation,published_medium,published_medium_deviation,published_few,"
+        "published_few_deviation,published_all,published_all_deviation\n"
+        "probe,simclr,2,50.0000,14.1421,50.0000,14.1421,50.0000,14.1421,60.0000,14.1421,78.2200,3.4700,,,,,74.2190,\n"
+        "probe,lotar,1,41.0000,,41.0000,,41.0000,,51.0000,,,,,,,,,\n"
+        "knn,simclr,2,25.0000,7.0711,25.0000,7.0711,25.0000,7.0711,30.0000,7.0711,,,,,,,,\n"
+        "knn,lotar,1,20.5000,,20.5000,,20.5000,,25.5000,,,,,,,,,\n");
+  const std::string all = plain_text(board, "Heading");
+  CHECK(all.starts_with("Heading\n\n"));
+  CHECK(all.ends_with("not known.\nPublished: somebody\n"));
+  CHECK(all.find("nan") == std::string::npos);
+}
+
+TEST_CASE("the differences that exceed their deviation are named") {
+  std::vector<RunScores> runs{run("simclr", 1, 1, 50), run("lotar", 1, 1, 51)};
+  const auto sentence = [&] { return difference_sentence(scoreboard(recipe(), runs)); };
+  CHECK(sentence() == "No two splits that can be compared: whether a difference exceeds the deviation is not known.");
+  runs.push_back(run("simclr", 2, 1, 50)), runs.push_back(run("lotar", 2, 1, 47));
+  CHECK(sentence() == "No difference to simclr exceeds its deviation over the splits.");
+  runs.back() = run("lotar", 2, 1, 52);
+  runs.back().probe[0] = 39;
+  CHECK(sentence() ==
+        "Starred differences exceed their deviation over the splits, a hint where splits are few: "
+        "lotar Medium +1.50 ± 0.71; lotar Few +1.50 ± 0.71; lotar All +1.50 ± 0.71.");
+  CHECK(plain_text(difference_grid(scoreboard(recipe(), runs))) ==
+        "Linear probe: difference to simclr, paired by split\n\n"
+        "method   splits              Many            Medium               Few               All\n"
+        "lotar         2   +0.00 ±  1.41     +1.50 ±  0.71 *   +1.50 ±  0.71 *   +1.50 ±  0.71 *\n");
+  Recipe alone = recipe();
+  choose_methods(alone, {"lotar"});
+  CHECK(grids(scoreboard(alone, runs)).size() == 2);
+}
+
+TEST_CASE("a grid is aligned by characters, and escaped") {
+  const Grid grid{"T & t", {"a", "b"}, {{"±", "1 | 2"}, {"<i>", "10"}}, {false, true}};
+  CHECK(plain_text(grid) == "T & t\n\na         b\n±     1 | 2\n<i>      10\n");
+  CHECK(markdown(grid) == "**T & t**\n\n| a | b |\n|---|---:|\n| ± | 1 \\| 2 |\n| <i> | 10 |\n");
+  const std::string page = html(grid);
+  CHECK(count(page, "<tr class=\"pale\"><td>&lt;i&gt;</td><td>10</td></tr>") == 1);
+  CHECK(count(page, "<caption>T &amp; t</caption>") == 1);
+}

@@ -1,0 +1,181 @@
+#!/usr/bin/env bash
+# reproduce on synthetic images: cut at any point it goes on and ends in the same models, to the bit; what is done is skipped; what
+# is damaged is said, and done again only on request; bad input is refused by one line and exit code 2.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cat >"$work/tiny.json" <<'JSON'
+{
+  "about": "Seconds.",
+  "dataset": "synthetic",
+  "options": {"profile": "pareto", "ratio": 100, "arch": "resnet10", "width": 2, "projector": "mlp", "epochs": 2, "batch-size": 64, "optimizer": "sgd",
+              "lr": 0.1, "warmup-epochs": 1, "checkpoint-every": 1, "metrics-every": 1},
+  "methods": [{"name": "simclr"}, {"name": "lotar", "lotar": "readme"}, {"name": "never", "method": "simclr", "lr": 1e38}],
+  "evaluation": {"protocol": "standardized", "per-class": 2},
+  "published": {"synthetic": {"source": "nobody", "methods": {"simclr": {"all": [12.5, 0.25]}}}}
+}
+JSON
+reproduce() { "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods simclr,lotar --splits 1,2 --out "$work/out" "$@"; }
+fail() {
+  echo "$*"
+  [[ -f $work/stderr ]] && tail -n 20 "$work/stderr"
+  exit 1
+}
+# quietly COMMAND...: into $work/stdout and $work/stderr; its exit code in $status
+quietly() {
+  status=0
+  "$@" >"$work/stdout" 2>"$work/stderr" || status=$?
+}
+expect() { ((status == $1)) || fail "wanted exit code $1, got $status"; }
+said() { grep -qF -- "$1" "$work/stderr" || fail "not said: $1"; }
+
+# straight through
+quietly reproduce
+expect 0
+said '== lotar, split 2 (4 of 4)'
+grep -Eq '^simclr +2 ( +[0-9.]+ ± +[0-9.]+){4}$' "$work/stdout" || fail "no table: $(cat "$work/stdout")"
+grep -Eq '^  published .* 12\.50 ±  0\.25$' "$work/stdout" || fail "nothing published: $(cat "$work/stdout")"
+grep -q 'Linear probe: difference to simclr' "$work/stdout"
+for file in table.txt table.md table.csv report.html reproduce.json; do [[ -s $work/out/$file ]] || fail "no $file"; done
+(($(wc -l <"$work/out/table.csv") == 5))
+! grep -Eq 'http|<script|nan' "$work/out/report.html" || fail "the page is not alone: $(grep -Eo 'http|<script|nan' "$work/out/report.html" | head -n 1)"
+(($(grep -c '<svg' "$work/out/report.html") == 9))
+grep -q 'lotar_split2' "$work/out/report.html"
+
+# cut three times: all processes killed, only reproduce killed, and asked to stop
+wait_for() {  # FILE: until it is there
+  for ((i = 0; i < 3000; ++i)); do
+    [[ -e $1 ]] && return
+    sleep 0.02
+  done
+  fail "never came: $1"
+}
+begin() {  # in a process group of its own; its number in $group
+  setsid "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods simclr,lotar --splits 1,2 --out "$work/cut" >/dev/null 2>"$work/stderr" &
+  group=$!
+}
+ended() { wait "$group" 2>/dev/null && status=0 || status=$?; }
+begin
+wait_for "$work/cut/simclr_split1/metrics.jsonl"
+kill -KILL -- "-$group"
+ended
+[[ ! -e $work/cut/simclr_split1/results.json ]] || fail "it was cut too late to show anything"
+begin
+wait_for "$work/cut/lotar_split1/config.json"
+kill -KILL "$group"
+ended
+begin
+wait_for "$work/cut/simclr_split2/config.json"
+kill -INT "$group"
+ended
+expect 130
+said 'stopped; the same command goes on'
+mkdir "$work/cut/lotar_split2"
+echo '{' >"$work/cut/lotar_split2/config.json.tmp1.0"
+quietly reproduce --out "$work/cut"
+expect 0
+said '== simclr, split 1 (1 of 4): done already'
+said '== simclr, split 2 (3 of 4): goes on'
+for run in simclr_split1 simclr_split2 lotar_split1 lotar_split2; do
+  cmp "$work/out/$run/model.safetensors" "$work/cut/$run/model.safetensors"
+done
+cmp "$work/out/table.csv" "$work/cut/table.csv"
+[[ -z $(find "$work/cut" -name '*.tmp*') ]] || fail "leftovers: $(find "$work/cut" -name '*.tmp*')"
+
+# what is done is skipped; the table alone needs no recipe
+models() { (cd "$work/out" && stat -c '%n %Y %i' ./*/model.safetensors); }
+before=$(models)
+quietly reproduce
+expect 0
+(($(grep -c 'done already$' "$work/stderr") == 4)) || fail "not skipped"
+quietly "$PROGRAMS/reproduce" --table-only --out "$work/out"
+expect 0
+diff <(head -n -2 "$work/stdout") "$work/out/table.txt" || fail "another table"
+[[ $before == "$(models)" ]] || fail "a run that was done was touched"
+
+# another recipe is refused, and so is a run of other options
+refuse() {  # WORDS OPTIONS...: exit code 2 and one line on stderr that has the words
+  local words=$1
+  shift
+  quietly "$@"
+  if ((status != 2)) || (($(wc -l <"$work/stderr") != 1)); then fail "not refused by one line (exit code $status): $*"; fi
+  said "$words"
+}
+refuse 'holds runs of another recipe: methods.lotar.lr was 0.1, is now 0.2' reproduce --set lr=0.2
+sed 's/"per-class": 2/"per-class": 3/' "$work/tiny.json" >"$work/other.json"
+refuse 'holds runs of another recipe: evaluation.per-class was 2, is now 3' reproduce --recipe "$work/other.json"
+refuse 'recipe "none": wanted a file, or one of: balanced, paper, quick, thesis' reproduce --recipe none
+refuse 'none.json' reproduce --recipe "$work/none.json"
+refuse 'method "byol": recipe tiny has simclr, lotar, never' reproduce --methods byol
+refuse '--methods: one comes twice' reproduce --methods lotar,lotar
+refuse '--splits' reproduce --splits=-1
+refuse '--splits' reproduce --splits=one
+refuse 'data set "svhn": wanted' reproduce --dataset svhn --out "$work/new"
+refuse 'data_batch_1.bin' reproduce --dataset cifar10 --data "$work" --out "$work/new"
+for recipe in examples/recipes/*.json; do  # all are sound: nothing but the data is missing
+  refuse 'data_batch_1.bin' reproduce --recipe "$(basename "$recipe" .json)" --data "$work" --out "$work/new"
+done
+refuse 'wanted cpu or cuda' reproduce --backend tpu
+mkdir "$work/alone" && cp "$PROGRAMS/reproduce" "$work/alone"
+refuse 'pretrain: wanted this program beside reproduce' "$work/alone/reproduce" --recipe "$work/tiny.json" --methods simclr --out "$work/new"
+refuse 'option "seed": reproduce gives it itself' reproduce --set seed=4
+refuse 'wanted name=value' reproduce --set lr
+refuse '--colour' reproduce --set colour=red
+refuse 'method simclr: --augmentation: wanted' reproduce --set augmentation=none
+refuse '--threads' reproduce --threads=-1
+refuse '--recipe: of no use with --table-only' reproduce --table-only
+refuse 'there is no reproduction' "$PROGRAMS/reproduce" --table-only --out "$work/new"
+refuse 'the folder is not empty and holds no reproduction' reproduce --out "$work/alone"
+refuse '/proc/none' reproduce --out /proc/none
+echo '{' >"$work/alone/reproduce.json"
+refuse 'reproduce.json' reproduce --out "$work/alone"
+[[ ! -e $work/new ]] || fail "a refusal made a folder"
+quietly flock "$work/out/reproduce.lock" "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods simclr,lotar --splits 1,2 --out "$work/out"
+expect 2
+said 'another reproduce, or a training that it began, is at work there'
+[[ $before == "$(models)" ]] || fail "a refusal touched a run"
+
+# what is damaged is said in one line, and done again only with --redo; the others go on
+cp -r "$work/cut" "$work/damaged"
+half() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
+half "$work/damaged/simclr_split1/config.json"
+half "$work/damaged/lotar_split1/results.json"
+rm "$work/damaged/simclr_split2/results.json"
+half "$work/damaged/simclr_split2/checkpoint.safetensors"
+rm -r "$work/damaged/lotar_split2"
+model=$(stat -c '%Y %i' "$work/damaged/lotar_split1/model.safetensors")
+quietly reproduce --out "$work/damaged"
+expect 2
+(($(grep -c '^reproduce: ' "$work/stderr") == 3)) || fail "not three lines"
+grep -q '^reproduce: simclr, split 1: .*config.json: .*(--redo does it again)$' "$work/stderr" || fail "config.json"
+grep -q '^reproduce: lotar, split 1: .*results.json: .*(--redo does it again)$' "$work/stderr" || fail "results.json"
+grep -q '^reproduce: simclr, split 2: .*checkpoint.safetensors: .*(--redo does it again)$' "$work/stderr" || fail "checkpoint"
+said '== lotar, split 2 (4 of 4)'
+grep -Eq '^simclr +0( +-){4}$' "$work/stdout" || fail "damaged runs count"
+grep -Eq '^lotar +1( +[0-9.]+ ± +-){4}$' "$work/stdout" || fail "the good run does not count: $(cat "$work/stdout")"
+grep -q 'results damaged' "$work/damaged/report.html"
+quietly reproduce --out "$work/damaged" --redo
+expect 0
+said '== lotar, split 2 (4 of 4): done already'
+[[ $model == "$(stat -c '%Y %i' "$work/damaged/lotar_split1/model.safetensors")" ]] || fail "trained again for its results"
+cmp "$work/out/table.csv" "$work/damaged/table.csv"
+for run in simclr_split1 simclr_split2 lotar_split2; do
+  cmp "$work/out/$run/model.safetensors" "$work/damaged/$run/model.safetensors"
+done
+sed -i 's/"lr": 0.1/"lr": 0.3/' "$work/damaged/lotar_split1/config.json"
+quietly reproduce --out "$work/damaged" --redo
+expect 2
+said 'lotar_split1: cannot go on with other options: lr was 0.3, is now 0.1'
+[[ -s $work/damaged/lotar_split1/results.json ]] || fail "a sound run was removed"
+
+# more methods, seeds and splits; a training that goes non-finite stops nothing but itself
+quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --out "$work/out"
+expect 2
+said 'reproduce: never, split 1: the training went non-finite'
+said 'reproduce: never, split 1, seed 2: the training went non-finite'
+said '== simclr, split 1, seed 2 (4 of 4)'
+[[ -s $work/out/simclr_split1_seed2/results.json ]] || fail "no second seed"
+grep -q '^lotar  *2 ' "$work/stdout" || fail "a method that was there is gone from the table"
+grep -Eq '^never +0( +-){4}$' "$work/stdout" || fail "a failed method has numbers"
