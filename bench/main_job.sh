@@ -28,12 +28,12 @@ run simclr --method simclr --optimizer sgd
 run lotar --method lotar --optimizer sgd
 run lotar_lars --method lotar --optimizer lars
 
-build/release/bench/bench.augment.pipeline --benchmark_filter='^thesis' --benchmark_format=json >"$folder/augmentation.json" 2>/dev/null
+build/release/bench/bench.augment.pipeline --benchmark_filter='^thesis' --benchmark_format=json >"$folder/augmentation.json"
 
 python3 - "$folder" <<'PY'
 import json, sys
 folder = sys.argv[1]
-print(f"{'':14}{'Many':>8}{'Medium':>8}{'Few':>8}{'All':>8}{'kNN':>8}{'s/epoch':>9}{'views/s':>9}{'peak MiB':>10}  loss after epochs 1, 5, 10, 19")
+print(f"{'':14}{'Many':>8}{'Medium':>8}{'Few':>8}{'All':>8}{'kNN':>8}{'s/epoch':>9}{'views/s':>9}{'peak MiB':>10}  loss after epochs 1, 5, 10, 19, 20")
 for name in ("untrained", "simclr", "lotar", "lotar_lars"):
     run = f"{folder}/{'simclr' if name == 'untrained' else name}"
     results = json.load(open(f"{run}/results.json"))
@@ -46,7 +46,7 @@ for name in ("untrained", "simclr", "lotar", "lotar_lars"):
         seconds = sorted(e["seconds"] for e in epochs)[len(epochs) // 2]
         rate = 2 * sorted(e["images_per_second"] for e in epochs)[len(epochs) // 2]
         peak = max(e["peak_memory_bytes"] for e in epochs) / 2**20
-        loss = "  ".join(f"{epochs[i]['loss']:.3f}" for i in (0, 4, 9, 18) if i < len(epochs))
+        loss = "  ".join(f"{epochs[i]['loss']:.3f}" for i in (0, 4, 9, 18, 19) if i < len(epochs))
         line += f"{seconds:9.1f}{rate:9.0f}{peak:10.0f}  {loss}"
     print(line)
 augmentation = json.load(open(f"{folder}/augmentation.json"))["benchmarks"][0]["items_per_second"]

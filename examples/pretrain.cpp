@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <cstdio>
 #include <limits>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lotar/augment/presets.hpp>
@@ -151,7 +153,7 @@ void train(const Options& options) {
   }
   lotar::Bcl<ExampleBackend, lotar::Lotar> bcl(b, data.images.size(), lotar);
   const lotar::RandAugment boost{.operations = static_cast<std::size_t>(options.rand_augment),
-                                 .memory = bcl.strengths().data};
+                                 .strengths = bcl.strengths().data};
   const auto views = [&](const lotar::Normalize& last) { return augmentation(options, size, boost, last); };
   train(options, b, data, std::move(bcl), views);
 }

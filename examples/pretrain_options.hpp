@@ -112,13 +112,17 @@ inline void complete(Options& o) {
 inline void check(Options& o) {
   complete(o);
   const auto refuse = [](const std::string& what) { throw lotar::ConfigError(what); };
-  for (const char* known : {"simclr", "lotar", "bcl", "sdclr", "supervised", ""}) {
-    if (o.method == known) break;
-    if (*known == 0) refuse("--method: wanted simclr, lotar, bcl, sdclr or supervised, got \"" + o.method + "\"");
-  }
+  const std::set<std::string> methods{"simclr", "lotar", "bcl", "sdclr", "supervised"};
+  if (!methods.contains(o.method))
+    refuse("--method: wanted simclr, lotar, bcl, sdclr or supervised, got \"" + o.method + "\"");
+  const bool plain = o.lotar == "none" && o.rand_augment == 0 && o.prune == 0;
+  if ((o.method == "lotar" && o.lotar == "none") || (o.method == "bcl" && o.rand_augment == 0) ||
+      (o.method == "sdclr" && o.prune == 0) || (o.method == "simclr" && !plain))
+    refuse("--method " + o.method + ": contradicts --lotar " + o.lotar + ", --rand-augment " +
+           std::to_string(o.rand_augment) + " and --prune " + std::to_string(o.prune));
   if (o.rand_augment < 0) refuse("--rand-augment: wanted at least 0, got " + std::to_string(o.rand_augment));
-  if (o.method == "supervised" && (o.lotar != "none" || o.rand_augment > 0 || o.prune > 0))
-    refuse("--method supervised: wanted no --lotar, --rand-augment or --prune");
+  if (o.method == "supervised" && (!plain || o.focal > 0 || o.dclw > 0 || o.temperature_high > 0))
+    refuse("--method supervised: wanted none of the contrastive losses' options");
   if (o.augmentation != "thesis" && o.augmentation != "bcl" && o.augmentation != "crop_flip")
     refuse("--augmentation: wanted thesis, bcl or crop_flip, got \"" + o.augmentation + "\"");
   if (o.stem != "cifar" && o.stem != "imagenet") refuse("--stem: wanted cifar or imagenet, got \"" + o.stem + "\"");
@@ -231,9 +235,6 @@ inline auto augmentation(const Options& o, std::size_t size, const lotar::Normal
 inline auto augmentation(const Options& o, std::size_t size, const lotar::RandAugment& rand_augment,
                          const lotar::Normalize& normalize) {
   const auto plain = augmentation(o, size, normalize);
-  auto views = lotar::bcl_boosted_augmentation(size, rand_augment, normalize);
-  views.first = plain.first;
-  views.rest.rest.first = plain.rest.rest.first;            // colours
-  views.rest.rest.rest.first = plain.rest.rest.rest.first;  // grey
-  return views;
+  return lotar::pipeline(plain.first, plain.rest.first, plain.rest.rest.first, plain.rest.rest.rest.first, rand_augment,
+                         normalize);
 }

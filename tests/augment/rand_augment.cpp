@@ -147,7 +147,7 @@ TEST_CASE("with a memory each sample has its own probability and magnitude") {
   const auto views = [&](std::size_t operations, std::uint32_t epoch) {
     std::vector<std::vector<Parameters>> both;
     for (std::uint32_t view = 0; view < 2; ++view)
-      both.push_back(draws(b, RandAugment{.operations = operations, .memory = memory.data}, {32, 32}, values.size(),
+      both.push_back(draws(b, RandAugment{.operations = operations, .strengths = memory.data}, {32, 32}, values.size(),
                            {.seed = 7, .epoch = epoch, .view = view}));
     return both;
   };
@@ -218,7 +218,7 @@ TEST_CASE("views of a data set follow the memory that lies on the backend") {
   const std::vector<Clock> now = {{.epoch = 2}};
   const Tensor<Clock, 1, TestBackend> clock(b, {1}, now);
   const Tensor<float, 4, TestBackend> out(b, {2 * n, 6, 7, 3});
-  const RandAugment operation{.operations = 2, .memory = memory.data};
+  const RandAugment operation{.operations = 2, .strengths = memory.data};
   two_views(b, images.view(), order.view(), n, clock.view(), 3, pipeline(operation), out.view());
   const auto got = out.to_host(b), whole = apply({6, 7});
   for (std::uint32_t view = 0; view < 2; ++view) {

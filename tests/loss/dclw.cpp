@@ -1,8 +1,6 @@
 #include <lotar/loss/dclw.hpp>
 
 #include <cmath>
-#include <limits>
-#include <numeric>
 #include <vector>
 
 #include <lotar/core/tensor.hpp>
@@ -19,10 +17,9 @@ constexpr NtXentOptions decoupled{.temperature = .2, .denominator = Denominator:
 
 struct Result {
   std::vector<double> losses, v, dz;
-  double loss;  // sum of c_a l_a
 };
 
-/// Losses, weights, and the gradient with cos(a) for coefficients; the weights of `fixed`, unless it is empty.
+/// Losses, weights, and the gradient with cos(a) for coefficients.
 Result dclw(const std::vector<double>& rows, std::size_t m, double sigma = .5) {
   TestBackend b;
   const std::size_t cols = rows.size() / m;
@@ -30,12 +27,11 @@ Result dclw(const std::vector<double>& rows, std::size_t m, double sigma = .5) {
   const Tensor<double, 1, TestBackend> losses(b, {m}), v(b, {m});
   const auto state = nt_xent_forward(b, z, decoupled, losses);
   dclw_losses(b, state, sigma, losses.view(), v.view());
-  Result r{losses.to_host(b), v.to_host(b), {}, 0};
+  Result r{losses.to_host(b), v.to_host(b), {}};
   std::vector<double> c(m), e(m);
   for (std::size_t a = 0; a < m; ++a) {
     c[a] = std::cos(static_cast<double>(a));
     e[a] = c[a] * r.v[a];
-    r.loss += c[a] * r.losses[a];
   }
   const Tensor<double, 1, TestBackend> tc(b, {m}, c), te(b, {m}, e);
   nt_xent_backward(b, state, tc, te, dz);

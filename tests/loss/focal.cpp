@@ -48,6 +48,19 @@ TEST_CASE("a loss of 0 stays so, and tiny ones keep their digits") {
   }
 }
 
+TEST_CASE("small losses keep their digits in float") {
+  for (const double l : {0.2, 0.06, 0.04, 1e-2, 1e-4, 1e-6, 1e-8}) {
+    CAPTURE(l);
+    TestBackend b;
+    const Tensor<float, 1, TestBackend> losses(b, {1}, std::vector<float>{static_cast<float>(l)}), slopes(b, {1});
+    focal_losses(b, 2, losses.view(), slopes.view());
+    const double x = static_cast<double>(static_cast<float>(l)), missed = -std::expm1(-x);
+    CHECK(static_cast<double>(losses.to_host(b)[0]) == doctest::Approx(missed * missed * x).epsilon(1e-5));
+    CHECK(static_cast<double>(slopes.to_host(b)[0]) ==
+          doctest::Approx(missed * missed + 2 * missed * std::exp(-x) * x).epsilon(1e-5));
+  }
+}
+
 TEST_CASE("slopes are derivatives") {
   constexpr double h = 1e-6;
   for (const double gamma : {0.5, 1., 2., 3.5})

@@ -51,7 +51,12 @@ refuse 'prune: must be in [0, 1)' train --prune=-0.5
 refuse 'focal' train --focal=-1
 refuse 'focal and dclw exclude each other' train --focal 2 --dclw 0.5
 refuse 'the highest must be finite and at least the lowest' train --temperature-high 0.1
-refuse 'wanted no --lotar' train --method supervised --lotar readme
+refuse 'wanted none of the contrastive' train --method supervised --lotar readme
+refuse 'wanted none of the contrastive' train --method supervised --focal 2
+refuse 'contradicts --lotar none' train --method lotar --lotar none
+refuse 'contradicts --lotar readme' train --method simclr --lotar readme
+refuse 'contradicts' train --method bcl --rand-augment 0
+refuse 'operations must be 1 to 8, got 9' train --rand-augment 9
 refuse 'known: readme, thesis_code, figure' train --lotar other
 refuse 'wanted cifar10, cifar100, fashion_mnist, synthetic or folder' train --dataset svhn
 refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "../loss/wave.hpp"
@@ -64,6 +66,42 @@ TEST_CASE("the gradient is that of the weighted loss, with every form of the los
       CHECK(error < 1e-6);
     }
   }
+}
+
+TEST_CASE("DCLW's gradient is that of its loss, whose two weights are constants") {
+  const std::vector<double> rows = wave<double>(8, 3);
+  const Lotar method;
+  const Result r = objective(rows, method, {.dclw = .5});
+  // l = log-sum-exp - v s_ap, by plain loops
+  const auto parts = [](const std::vector<double>& z) {
+    std::vector<double> all(8), positive(8);
+    const auto cosine = [&](std::size_t a, std::size_t b) {
+      double ab = 0, aa = 0, bb = 0;
+      for (std::size_t j = 0; j < 3; ++j) {
+        ab += z[3 * a + j] * z[3 * b + j];
+        aa += z[3 * a + j] * z[3 * a + j];
+        bb += z[3 * b + j] * z[3 * b + j];
+      }
+      return ab / std::sqrt(aa * bb);
+    };
+    for (std::size_t a = 0; a < 8; ++a) {
+      for (std::size_t b = 0; b < 8; ++b)
+        if (b % 4 != a % 4) all[a] += std::exp(cosine(a, b) / .2);
+      all[a] = std::log(all[a]);
+      positive[a] = cosine(a, (a + 4) % 8) / .2;
+    }
+    return std::pair(all, positive);
+  };
+  const auto [all, positive] = parts(rows);
+  std::vector<double> v(8);
+  for (std::size_t a = 0; a < 8; ++a) v[a] = (all[a] - r.losses[a]) / positive[a];
+  const double error = gradient_error(rows, r.dz, [&](const std::vector<double>& at) {
+    const auto [moved_all, moved_positive] = parts(at);
+    double loss = 0;
+    for (std::size_t a = 0; a < 8; ++a) loss += r.weights[a % 4] * (moved_all[a] - v[a] * moved_positive[a]) / 8;
+    return loss;
+  });
+  CHECK(error < 1e-6);
 }
 
 TEST_CASE("without LoTaR, focal or DCLW it is SimCLR") {

@@ -65,7 +65,13 @@ TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their ma
   first.run(7);
   const Checkpoint middle = first.save();
   CHECK(middle.arrays.contains("mask"));
-  CHECK(middle.arrays.contains("memory.strength"));
+  const auto varied = [&](const char* name) {
+    const std::vector<float>& values = middle.arrays.at(name);
+    return std::set<float>(values.begin(), values.end()).size() > 5;
+  };
+  CHECK(varied("method.loss"));
+  CHECK(varied("method.strength"));
+  CHECK(varied("record.loss"));
   second.restore(middle);
   second.run(13);
   check_same(straight.save(), second.save());
@@ -81,6 +87,26 @@ TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their ma
   ended.restore(begun.save());
   ended.run(13);
   check_same(whole.save(), ended.save());
+}
+
+TEST_CASE("BCL's memory holds the first epoch's losses, and the next epoch's views follow it") {
+  TestBackend b;
+  lotar::Bcl<TestBackend> bcl(b, 10), deaf(b, 10);
+  const auto views = [](const float* strengths) {
+    return lotar::bcl_boosted_augmentation(8, {.operations = 2, .strengths = strengths});
+  };
+  const auto boosted = views(bcl.strengths().data);
+  const Tensor<float, 1, TestBackend> zeros(b, {{10}}, std::vector<float>(10, 0.f));
+  auto training =
+      lotar::make_pretraining(b, training_images(), training_shape, training_options(), std::move(bcl), boosted);
+  auto unboosted = lotar::make_pretraining(b, training_images(), training_shape, training_options(), std::move(deaf),
+                                           views(zeros.data));
+  for (int i = 0; i < 3; ++i) training.step(), unboosted.step();
+  const Checkpoint first = training.save();
+  CHECK(first.arrays.at("method.loss") == first.arrays.at("record.loss"));
+  check_same(first, unboosted.save());  // no strengths in the first epoch
+  for (int i = 0; i < 3; ++i) training.step(), unboosted.step();
+  CHECK(training.save().arrays.at("values") != unboosted.save().arrays.at("values"));
 }
 
 TEST_CASE("SDCLR's branch lacks the smallest half of the convolutions' weights, chosen anew every epoch") {
@@ -114,7 +140,21 @@ TEST_CASE("SDCLR's branch lacks the smallest half of the convolutions' weights, 
   };
   CHECK(check());
   training.run(3);
-  const std::vector<float> first = training.save().arrays.at("mask");
+  const Checkpoint epoch = training.save();
+  const std::vector<float> first = epoch.arrays.at("mask");
+  // both branches learn: their norms and statistics have left where they began
+  const auto moved = [&](const std::vector<lotar::Parameter>& table_, const char* array, const std::string& name,
+                         float from) {
+    for (const lotar::Parameter& p : table_)
+      if (p.name == name)
+        for (std::size_t i = p.offset; i < p.offset + p.size; ++i)
+          if (epoch.arrays.at(array)[i] != from) return true;
+    return false;
+  };
+  for (const std::string prefix : {"", "pruned."}) {
+    CHECK(moved(table.parameters(), "values", prefix + "layer4.0.bn1.weight", 1));
+    CHECK(moved(table.statistics(), "statistics", prefix + "bn1.running_mean", 0));
+  }
   training.run(1);  // begins the second epoch
   CHECK(training.save().arrays.at("mask") != first);
   check();
@@ -267,14 +307,22 @@ TEST_CASE("a checkpoint of another training is refused") {
   TestBackend b;
   Training<TestBackend, lotar::SimClr> training(b);
   Checkpoint checkpoint = training.save();
-  checkpoint.counters["clock"] = {1, 1, 7};  // 1 epoch and 1 batch are 4 steps
-  CHECK_THROWS_WITH_AS(training.restore(checkpoint),
-                       "Pretraining::restore: the checkpoint's clock is not one of this training", lotar::ConfigError);
+  // 1 epoch and 1 batch are 4 steps; an epoch is saved as whole, not as the next one that has not begun
+  for (const std::vector<std::uint32_t>& clock : {std::vector<std::uint32_t>{1, 1, 7}, {1, 0, 3}, {7, 0, 21}}) {
+    checkpoint.counters["clock"] = clock;
+    CHECK_THROWS_WITH_AS(training.restore(checkpoint),
+                         "Pretraining::restore: the checkpoint's clock is not one of this training",
+                         lotar::ConfigError);
+  }
   Training<TestBackend, lotar::SimClr> other(b, changed("lars", 0.05));
   CHECK_THROWS_WITH_AS(other.restore(training.save()),
                        "Pretraining::restore: the checkpoint is of another training: wanted optimizer lars, got sgd",
                        lotar::ConfigError);
   checkpoint = training.save();
+  Checkpoint more = training.save();
+  more.arrays["method.loss"] = {1};
+  CHECK_THROWS_WITH_AS(training.restore(more), "Pretraining::restore: wanted 8 arrays, got 9", lotar::ConfigError);
+  checkpoint.arrays["another"] = {1};
   checkpoint.arrays.erase("optimizer.momentum");
   CHECK_THROWS_WITH_AS(training.restore(checkpoint),
                        ("Pretraining::restore: wanted \"optimizer.momentum\" of " +

@@ -33,7 +33,7 @@ inline auto bcl_augmentation(std::size_t size, const Normalize& normalize = imag
 
 /// The views of BCL: those before RandAugment, and RandAugment.
 ///
-/// @param rand_augment  BCL-I draws one operation, BCL-D two, each with the samples' memory
+/// @param rand_augment  BCL-I draws one operation, BCL-D two, each as strong as the samples' strengths say
 inline auto bcl_boosted_augmentation(std::size_t size, const RandAugment& rand_augment,
                                      const Normalize& normalize = imagenet_normalize) {
   return pipeline(

@@ -32,10 +32,11 @@ struct RandAugment {
   std::size_t operations = 1;  ///< drawn for a view, each of any kind
   double probability = 0.5;    ///< that an operation is applied
   double magnitude = 20;       ///< in [0, 30]: from the low to the high end of each kind's range
-  /// On the backend, read when the kernel runs: a number M in [0, 1] for each sample of the data set. Where it is given,
+  /// [samples of the data set], on the backend that makes the views, read whenever it makes some, so it must outlive
+  /// them: a number M in [0, 1] for each sample, as LossMemory::strengths() has them. Where it is given,
   /// the probability is M. The magnitude is 10 + 20 M for one operation; for more it is 5 + 25 M U, where U is uniform
   /// in [0, 1) and the same for all operations and views of a sample in an epoch.
-  const float* memory = nullptr;
+  const float* strengths = nullptr;
 
   /// What is done to an image, and what its value means.
   enum class Kind : std::uint8_t {
@@ -83,8 +84,8 @@ struct RandAugment {
 
   LOTAR_FN Parameters draw(Random& random, ImageSize size, const ViewKey& key) const {
     float p = static_cast<float>(probability), m = static_cast<float>(magnitude);
-    if (memory != nullptr) {
-      p = memory[key.sample];
+    if (strengths != nullptr) {
+      p = strengths[key.sample];
       m = operations == 1 ? fma(20.f, p, 10.f) : fma(25.f, p * shared_uniform(key), 5.f);
     }
     Parameters parameters;
@@ -109,7 +110,7 @@ struct RandAugment {
     auto* const counts = block.template scratch<std::uint32_t>(3 * 256);
     detail::ByteImage bytes = detail::to_bytes(block, image);
     for (const Step& step : parameters.step)
-      if (step.apply) take(block, bytes, counts, step);
+      if (step.apply) apply_step(block, bytes, counts, step);
     detail::from_bytes(block, bytes, image);
   }
 
@@ -151,7 +152,7 @@ struct RandAugment {
 
   /// Applies one step.
   template <class Block>
-  LOTAR_FN static void take(Block& block, detail::ByteImage& image, std::uint32_t* counts, const Step& step) {
+  LOTAR_FN static void apply_step(Block& block, detail::ByteImage& image, std::uint32_t* counts, const Step& step) {
     const float v = step.value;
     const double height = static_cast<double>(image.size.height), width = static_cast<double>(image.size.width);
     switch (step.kind) {

@@ -17,12 +17,13 @@ struct FocalLoss {
   View<T, 1, Memory> losses, slopes;
 
   LOTAR_FN void operator()(std::size_t a) const {
-    const T l = losses(a), p = exp(-l), missed = T(1) - p;
-    // (1 - p)^gamma; where p rounds to 1 the loss itself stands for 1 - p
-    const T rest = missed > T(0) ? missed : max(l, T(0));
-    const T factor = rest > T(0) ? exp(gamma * log(rest)) : T(0);
+    const T l = losses(a), p = exp(-l);
+    // 1 - p, by its series where the difference would lose digits; its last term is below 1e-10 of it
+    const T series = l * (1 - l / 2 * (1 - l / 3 * (1 - l / 4 * (1 - l / 5 * (1 - l / 6)))));
+    const T missed = l < T(0.05) ? max(series, T(0)) : T(1) - p;
+    const T factor = missed > T(0) ? exp(gamma * log(missed)) : T(0);
     losses(a) = factor * l;
-    slopes(a) = factor * (T(1) + (rest > T(0) ? gamma * p * l / rest : gamma));
+    slopes(a) = missed > T(0) ? factor * (T(1) + gamma * p * l / missed) : T(0);
   }
 };
 

@@ -19,7 +19,9 @@ struct BranchTable {
   std::size_t statistics_offset = 0;  ///< of its statistics in the table's, in the same order and with the same gaps
   std::vector<std::uint32_t> source;  ///< [size] where each parameter lies in the table's flat array
 
-  /// Declares a second set of all norms' entries and statistics, named `prefix`NAME.
+  /// Declares a second set of all norms' entries and statistics.
+  /// @param table   of a whole network; grows
+  /// @param prefix  of the new names
   /// @throws ConfigError if a name is taken.
   BranchTable(ParameterTable& table, const std::string& prefix)
       : size(table.size()), statistics_size(table.statistics_size()), statistics_offset(table.statistics_size()) {
@@ -75,6 +77,7 @@ class Branch {
   }
 
   /// A pass of the branch over the state's parameters as they are now and under the mask. Its gradients begin at zero.
+  /// It refers to this branch's arrays, until the next pass is made.
   Pass<T, B> pass(B& b, NetworkState<T, B>& state, bool training) {
     using M = typename B::Memory;
     b.for_each(values_.size(), detail::GatherBranch<A, M>{state.values, mask, source_, values_});

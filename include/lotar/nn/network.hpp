@@ -17,7 +17,7 @@ struct NetworkOptions {
   Stem stem = Stem::cifar;
   std::string projector = "thesis";  ///< see Projector
   ProjectorOptions projection = {};
-  bool pruned_branch = false;  ///< declares SDCLR's second set of norms, under "pruned."
+  bool pruned_branch = false;  ///< declares SDCLR's second set of norms, under "pruned."; Pretraining sets it
 };
 
 /// An encoder and a projector over one table of parameters: images [N, H, W, 3] to features [N, F] to projections [N,

@@ -55,7 +55,7 @@ class MagnitudePruning {
     std::vector<std::uint8_t> prunable(size);
     std::size_t n = 0;
     for (const Parameter& p : table.parameters()) {
-      if (p.kind != ParameterKind::conv || p.offset >= size) continue;
+      if (p.kind != ParameterKind::conv || p.offset + p.size > size) continue;
       for (std::size_t i = 0; i < p.size; ++i) prunable[p.offset + i] = 1;
       n += p.size;
     }

@@ -73,9 +73,9 @@ inline std::vector<float> temperatures(const TemperatureOptions& options, std::s
     throw ConfigError("temperature: must be > 0 and finite, got " + std::to_string(options.low));
   const double high = options.high == 0 ? options.low : options.high;
   if (!(high >= options.low) || !std::isfinite(high))
-    throw ConfigError("temperature: the highest must be finite and at least the lowest, " +
+    throw ConfigError("temperatures: the highest must be finite and at least the lowest, " +
                       std::to_string(options.low) + ", got " + std::to_string(options.high));
-  if (options.period == 0) throw ConfigError("temperature: the period must be >= 1 epoch, got 0");
+  if (options.period == 0) throw ConfigError("temperatures: the period must be >= 1 epoch, got 0");
   std::vector<float> all(epochs);
   for (std::size_t i = 0; i < epochs; ++i) {
     const double turn = static_cast<double>((i + 1) % options.period) / static_cast<double>(options.period);

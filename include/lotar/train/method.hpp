@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <type_traits>
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
@@ -28,6 +28,9 @@ struct Anchors {
 
 /// SimCLR: every sample weighs the same. Also the neutral defaults of all hooks: a method of one's own derives from it
 /// and hides what it does otherwise.
+///
+/// All hooks but begin_epoch and state are recorded with the step: a backend may replay what they enqueued without
+/// calling them again. What changes from step to step lies in backend tensors, which state() names.
 ///
 /// @source Chen et al. 2020, arXiv:2002.05709.
 struct SimClr {
@@ -102,9 +105,10 @@ class Bcl : public Base {
 
   template <class A, class>
   OptimizerState<A, B> state() const {
+    static_assert(std::is_same_v<A, float>, "the memory, and the RandAugment that reads it, hold float");
     OptimizerState<A, B> state = Base::template state<A, B>();
-    state.emplace_back("memory.loss", memory_.losses());
-    state.emplace_back("memory.strength", memory_.strengths());
+    state.emplace_back("loss", memory_.losses());
+    state.emplace_back("strength", memory_.strengths());
     return state;
   }
 
@@ -129,7 +133,7 @@ template <class B>
 struct Supervised : SimClr {
   static constexpr std::size_t views = 1;
 
-  In<std::int32_t, 1, B> labels;  ///< [samples] in [0, C), on the backend
+  In<std::int32_t, 1, B> labels;  ///< [samples] in [0, C), on the backend; must outlive the training
 
   explicit Supervised(const In<std::int32_t, 1, B>& labels_) : labels(labels_) {}
 

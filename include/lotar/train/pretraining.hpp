@@ -61,6 +61,7 @@ template <class T, Backend B, class Method, class Pipeline>
 class Pretraining {
  public:
   using A = Accum<T>;
+  static_assert(Method::views == 1 || Method::views == 2);
 
   /// @param images  [N, H, W, C] values, uploaded once
   /// @throws ConfigError for options out of range, and if the images do not fill one batch.
@@ -83,6 +84,7 @@ class Pretraining {
         record_(b, shape[0], steps_per_epoch()),
         projections_(b, {{Method::views * options.batch_size, network_.projections()}}) {
     b.fill(projections_.view(), A(0));
+    views_.check({shape[1], shape[2]});
     if (options_.prune > 0) {
       branch_.emplace(b, *network_.branch());
       pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
@@ -161,7 +163,8 @@ class Pretraining {
     return c;
   }
 
-  /// Goes on from a checkpoint of a training with the same options and images.
+  /// Goes on from a checkpoint of a training with the same options, images, method and views; of the last two only the
+  /// sizes of what the method remembers are compared.
   /// @throws ConfigError that names the first thing that is another training's; this one is as before then.
   void restore(const Checkpoint& c) {
     for (const auto& [key, value] : identity()) {
@@ -172,10 +175,13 @@ class Pretraining {
     }
     const auto clock = c.counters.find("clock");
     if (clock == c.counters.end() || clock->second.size() != 3 || clock->second[2] > steps() ||
-        clock->second[1] > steps_per_epoch() ||
+        clock->second[1] > steps_per_epoch() || (clock->second[1] == 0 && clock->second[2] != 0) ||
         clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
       throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
     const OptimizerState<A, B> arrays = this->arrays();
+    if (c.arrays.size() != arrays.size())
+      throw ConfigError("Pretraining::restore: wanted " + std::to_string(arrays.size()) + " arrays, got " +
+                        std::to_string(c.arrays.size()));
     for (const auto& [name, view] : arrays) {
       const auto found = c.arrays.find(name);
       if (found == c.arrays.end() || found->second.size() != view.size())
@@ -199,7 +205,8 @@ class Pretraining {
                         std::to_string(samples) + " samples has one, which has nothing to be compared with");
     check_objective(o.objective);
     if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
-    if (o.prune > 0 && Method::views != 2) throw ConfigError("prune: wanted a method of two views");
+    if (Method::views == 1 && (o.prune > 0 || o.objective.focal > 0 || o.objective.dclw > 0))
+      throw ConfigError("prune, focal and dclw: wanted 0 for a method of one view");
     o.network.pruned_branch = o.prune > 0;
     return o;
   }
@@ -222,6 +229,7 @@ class Pretraining {
             {"batch size", std::to_string(o.batch_size)},
             {"dclw", number(o.objective.dclw)},
             {"epochs", std::to_string(o.schedule.epochs)},
+            {"exclude norm and bias", std::to_string(o.optimizer.exclude_norm_and_bias)},
             {"final learning rate", number(o.schedule.final_learning_rate)},
             {"focal", number(o.objective.focal)},
             {"highest temperature", number(o.temperature.high)},
@@ -244,7 +252,7 @@ class Pretraining {
     OptimizerState<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
     for (const auto& [name, view] : optimizer_.state()) all.emplace_back("optimizer." + name, view);
     for (const auto& [name, view] : record_.state()) all.emplace_back("record." + name, view);
-    for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back(name, view);
+    for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back("method." + name, view);
     all.emplace_back("record.projections", projections_.flat());
     if (branch_) all.emplace_back("mask", branch_->mask);
     return all;
@@ -299,7 +307,7 @@ class Pretraining {
     const Tensor<A, 1, B> losses(b_, {{z.extent(0)}}), distances(b_, {{n}}), weights(b_, {{n}});
     const Anchors<A, B> batch{z, losses, distances, weights, {order_, device_clock_, options_.batch_size}};
     Tensor<A, 2, B> dz(b_, z.extents);
-    if constexpr (requires { method_.objective(b_, batch, dz.view()); })
+    if constexpr (Method::views == 1)
       method_.objective(b_, batch, dz.view());
     else
       contrastive_objective<B, A>(b_, method_, temperature_, options_.objective, batch, dz);
