@@ -32,7 +32,7 @@ struct RandAugment {
   std::size_t operations = 1;  ///< drawn for a view, each of any kind
   double probability = 0.5;    ///< that an operation is applied
   double magnitude = 20;       ///< in [0, 30]: from the low to the high end of each kind's range
-  /// On the backend, read when the kernel runs: a number M in [0, 1] for each sample of the data set. Where it is given,
+  /// A number M in [0, 1] for each sample of the data set, on the backend, read when the kernel runs. Where it is given,
   /// the probability is M. The magnitude is 10 + 20 M for one operation; for more it is 5 + 25 M U, where U is uniform
   /// in [0, 1) and the same for all operations and views of a sample in an epoch.
   const float* memory = nullptr;
