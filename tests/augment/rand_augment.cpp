@@ -245,8 +245,8 @@ TEST_CASE("draws are the same on every backend, for ever") {
   };
   const float boosted[3] = {-0x1.651542p-2f, 0x1.210c7ep+0f, 0x1.1e9394p-2f};  // the first value, for M = 1/2
   TestBackend b;
-  const std::vector<float> half = {0, 0, 0.5f};
-  const Tensor<float, 1, TestBackend> memory(b, {3}, half);
+  const std::vector<float> values = {0, 0, 0.5f};
+  const Tensor<float, 1, TestBackend> memory(b, {3}, values);
   for (std::uint64_t seed = 0; seed < 3; ++seed) {
     CAPTURE(seed);
     const Parameters got = draws(RandAugment{.operations = 2}, {32, 32}, 3, seed)[2];
