@@ -13,34 +13,29 @@
 
 #include "backend.hpp"
 
-/// w_i = 2 - N softmax(cos_i / sigma)_i with cos_i the cosine between the views of image i, so that views which already
-/// agree weigh less; the weights' mean is 1.
-/// Source: Yeh et al., Decoupled contrastive learning, ECCV 2022, eq. 6.
+/// w_i = N softmax(l_i / scale)_i with l_i the mean loss of image i's two views, so that images which are hard to tell from
+/// the others weigh more; the weights' mean is 1.
 template <class T, class Memory>
-struct AgreementKernel {
-  lotar::View<const T, 1, Memory> positives;  // cos_i / temperature, of both views
-  lotar::View<const T, 1, Memory> inverse_temperature;
-  T sigma;
+struct HardnessKernel {
+  lotar::View<const T, 1, Memory> losses;  // of both views
+  T scale;
   lotar::View<T, 1, Memory> w;
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
-    const T scale = T(1) / (inverse_temperature(0) * sigma);
-    const auto x = [&](std::size_t i) { return scale * positives(i); };  // cos_i / sigma
-    const auto all = log_sum_exp(block, w.size(), x);
-    const T n = static_cast<T>(w.size());
-    block.for_each(w.size(), [&](std::size_t i) { w(i) = T(2) - n * lotar::exp(-all.minus(x(i))); });
+    const std::size_t n = w.size();
+    const auto x = [&](std::size_t i) { return (losses(i) + losses(i + n)) / (2 * scale); };
+    const auto all = log_sum_exp(block, n, x);
+    block.for_each(n, [&](std::size_t i) { w(i) = static_cast<T>(n) * lotar::exp(-all.minus(x(i))); });
   }
 };
 
-struct AgreementWeights {
-  double sigma = .5;
+struct HardnessWeights {
+  double scale = .5;  ///< in nats: the smaller, the more the hardest images count
 
   template <lotar::Backend B, class T>
-  void operator()(B& b, const lotar::NtXent<T, B>& state, lotar::Out<T, 1, B> w) const {
-    b.for_each_block(
-        1, lotar::Work{w.size()},
-        AgreementKernel<T, typename B::Memory>{state.positives, state.inverse_temperature, static_cast<T>(sigma), w});
+  void operator()(B& b, lotar::In<T, 1, B> losses, lotar::Out<T, 1, B> w) const {
+    b.for_each_block(1, lotar::Work{w.size()}, HardnessKernel<T, typename B::Memory>{losses, static_cast<T>(scale), w});
   }
 };
 
@@ -55,7 +50,7 @@ int main() {
   const Tensor<float, 1, B> losses(b, {2 * n}), w(b, {n}), coefficients(b, {2 * n}), loss(b, {1});
 
   const auto state = nt_xent_forward(b, z, {.temperature = .2}, losses);
-  AgreementWeights{.sigma = .1}(b, state, w.view());
+  HardnessWeights{.scale = .05}(b, losses, w.view());
   pair_coefficients(b, w, coefficients);
   nt_xent_backward(b, state, coefficients, dz);
   dot(b, coefficients, losses, loss);

@@ -9,6 +9,23 @@
 
 using namespace lotar;
 
+namespace {
+
+/// Shows whose image it was: red is the sample, green the view, blue the epoch.
+struct ShowKey {
+  void check(ImageSize) const {}
+  LOTAR_FN ViewKey draw(Random&, ImageSize, const ViewKey& key) const { return key; }
+  template <class Block>
+  LOTAR_FN void apply(Block& block, Image& image, const ViewKey& key) const {
+    float *r = image.plane(0), *g = image.plane(1), *b = image.plane(2);
+    block.for_each(image.size.pixels(), [=](std::size_t i) {
+      r[i] = static_cast<float>(key.sample), g[i] = static_cast<float>(key.view), b[i] = static_cast<float>(key.epoch);
+    });
+  }
+};
+
+}  // namespace
+
 TEST_CASE("operations follow one another") {
   // of 6x7: all of it enlarged, then its middle; against the same in two runs
   const auto p = pipeline(Resize{12, 14}, CenterCrop{4, 4});
@@ -46,10 +63,24 @@ TEST_CASE("each position draws for itself, from (seed, epoch, sample, view, posi
   CHECK(twice < n);
 }
 
+TEST_CASE("an operation may draw by whose image it is") {
+  TestBackend b;
+  const std::vector<std::uint8_t> source(3 * 3);
+  const std::vector<std::uint32_t> indices = {2, 0};
+  const std::vector<Clock> now = {{.epoch = 5}};
+  const Tensor<std::uint8_t, 4, TestBackend> images(b, {3, 1, 1, 3}, source);
+  const Tensor<std::uint32_t, 1, TestBackend> order(b, {2}, indices);
+  const Tensor<Clock, 1, TestBackend> clock(b, {1}, now);
+  const Tensor<float, 4, TestBackend> out(b, {4, 1, 1, 3});
+  two_views(b, images.view(), order.view(), 2, clock.view(), 9, pipeline(HorizontalFlip{}, ShowKey{}), out.view());
+  CHECK(out.to_host(b) == std::vector<float>{2, 0, 5, 0, 0, 5, 2, 1, 5, 0, 1, 5});
+}
+
 TEST_CASE("a pipeline knows whether it draws, and checks each operation against its own input") {
   CHECK_FALSE(pipeline().random);
   CHECK_FALSE(pipeline(Resize{}, CenterCrop{}).random);
   CHECK(pipeline(Resize{}, HorizontalFlip{}).random);
+  CHECK(pipeline(ShowKey{}).random);
   CHECK_THROWS_WITH_AS(pipeline(Resize{8, 8}, CenterCrop{9, 9}).check({32, 32}),
                        "CenterCrop: images must be at least 9x9, got 8x8", ShapeError);
   CHECK_NOTHROW(pipeline(Resize{8, 8}, CenterCrop{8, 8}).check({3, 3}));

@@ -91,7 +91,10 @@ TEST_CASE("an image to which nothing is applied keeps its bits") {
   // floats that are no bytes: of a resampled picture
   const auto odd = [](const auto&... last) { return apply({6, 7}, Resize{11, 12}, last...); };
   CHECK(odd(given(RandAugment{}, Parameters{})) == odd());
-  CHECK(odd(given(RandAugment{}, all({{expected::posterize, 8}}))) != odd());
+  // and otherwise becomes the nearest bytes
+  std::vector<float> nearest;
+  for (const float v : odd()) nearest.push_back(1.f / 255.f * std::round(255 * v));
+  CHECK(odd(given(RandAugment{}, all({{expected::posterize, 8}}))) == nearest);
   std::size_t applied = 0;
   for (const auto& p : draws(RandAugment{.operations = 8, .probability = 0}, {32, 32}, 500))
     for (const auto& step : p.step) applied += step.apply;
@@ -228,6 +231,35 @@ TEST_CASE("views of a data set follow the memory that lies on the backend") {
       const std::vector<float> values_of(from, from + 126);
       CHECK(values_of == (indices[i] < n / 2 ? apply({6, 7}, given(operation, drawn[indices[i]])) : whole));
     }
+  }
+}
+
+TEST_CASE("draws are the same on every backend, for ever") {
+  const RandAugment::Step golden[3][2] = {
+      {{Kind::shear_x, false, -0x1.99999cp-2f, 0x1.dcf17cp+3f, 0x1.e04c38p+3f},
+       {Kind::translate_x, false, -0x1.c28f5ep-2f, 0x1.bae79ep+4f, 0x1.a195fp+4f}},
+      {{Kind::sharpness, false, 0x1.4cccccp+0f, 0x1.415fap+0f, 0x1.6f6982p+4f},
+       {Kind::brightness, true, 0x1.4cccccp+0f, 0x1.27de7cp+4f, 0x1.6a159cp+3f}},
+      {{Kind::auto_contrast, true, 0x1.555556p-1f, 0x1.59306p+0f, 0x1.4f0154p+3f},
+       {Kind::color, false, 0x1.4cccccp+0f, 0x1.c2d13cp+3f, 0x1.786bp-1f}},
+  };
+  const float boosted[3] = {-0x1.651542p-2f, 0x1.210c7ep+0f, 0x1.1e9394p-2f};  // the first value, for M = 1/2
+  TestBackend b;
+  const std::vector<float> values = {0, 0, 0.5f};
+  const Tensor<float, 1, TestBackend> memory(b, {3}, values);
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    CAPTURE(seed);
+    const Parameters got = draws(RandAugment{.operations = 2}, {32, 32}, 3, seed)[2];
+    for (std::size_t k = 0; k < 2; ++k) {
+      const RandAugment::Step &step = got.step[k], &wanted = golden[seed][k];
+      CHECK(static_cast<int>(step.kind) == static_cast<int>(wanted.kind));
+      CHECK(step.apply == wanted.apply);
+      CHECK(step.value == wanted.value);
+      CHECK(step.x == wanted.x);
+      CHECK(step.y == wanted.y);
+    }
+    const RandAugment operation{.operations = 2, .strengths = memory.data};
+    CHECK(draws(b, operation, {32, 32}, 3, {.seed = seed})[2].step[0].value == boosted[seed]);
   }
 }
 

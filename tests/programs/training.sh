@@ -39,4 +39,4 @@ for file in results.txt results.json loss.svg distance.svg weight.svg correlatio
   [[ -s $work/straight/$file ]] || { echo "no $file"; exit 1; }
 done
 
-[[ $("$PROGRAMS/custom_reweighting" | head -n 1) == "weights 0.4120 0.9327 1.6553, loss 0.056557" ]]
+[[ $("$PROGRAMS/custom_reweighting" | head -n 1) == "weights 0.7636 0.3202 1.9162, loss 0.069428" ]]

@@ -122,6 +122,10 @@ for kind in KINDS:
         for sign in [1, -1] if kind in SIGNED and m > 0 else [1]:
             x, y = (2.5, 3.25) if m == 20 else centre() if kind == "cutout" else (0, 0)
             emit([(kind, value(kind, m, sign), float(x), float(y))], m == 20 and sign == 1)
+# Just below a whole number of pixels of the square and half a pixel more, where 65536ths would round up
+for kind in ["translate_x", "translate_y"]:
+    emit([(kind, (4.5 - 2**-18) / 32, 0., 0.)], False)
+    emit([(kind, (-4.5 - 2**-18) / 32, 0., 0.)], False)
 # Stretching by many factors, where products of doubles round; and values few enough that equalising overflows
 for k in range(20):
     emit([("contrast", value("contrast", draw.uniform(1, 14)), 0., 0.), ("auto_contrast", 0., 0., 0.)], False)

@@ -124,16 +124,19 @@ LOTAR_FN void enhance_color(Block& block, const ByteImage& image, float factor) 
 /// border stays.
 template <class Block>
 LOTAR_FN void enhance_sharpness(Block& block, ByteImage& image, float factor) {
-  const std::size_t height = image.size.height, width = image.size.width, plane = image.size.pixels();
+  const std::size_t height = image.size.height, width = image.size.width;
+  if (height < 3 || width < 3) return;
+  const std::uint8_t* const old = image.pixels;
+  std::uint8_t* const sharpened = image.spare;
+  block.for_each(3 * image.size.pixels(), [=](std::size_t i) { sharpened[i] = old[i]; });
   for (std::size_t c = 0; c < 3; ++c) {
-    const std::uint8_t* const from = image.pixels + c * plane;
-    std::uint8_t* const to = image.spare + c * plane;
-    block.for_each(height, width, [=](std::size_t y, std::size_t x) {
-      const std::size_t i = y * width + x;
-      const bool border = y == 0 || x == 0 || y + 1 == height || x + 1 == width;
+    const std::uint8_t* const from = image.plane(c);
+    std::uint8_t* const to = image.spare + c * image.size.pixels();
+    block.for_each(height - 2, width - 2, [=](std::size_t y, std::size_t x) {
+      const std::size_t i = (y + 1) * width + x + 1;
       const auto row = [=](std::size_t at) { return from[at - 1] + from[at] + from[at + 1]; };
-      const int smooth = border ? from[i] : (2 * (row(i - width) + row(i) + row(i + width) + 4 * from[i]) + 13) / 26;
-      to[i] = blend(smooth, from[i], factor);
+      const int sum = row(i - width) + row(i) + row(i + width) + 4 * from[i];
+      to[i] = blend((2 * sum + 13) / 26, from[i], factor);  // the sum's 13th part, rounded
     });
   }
   image.take_spare();
