@@ -20,6 +20,7 @@ namespace examples {
 struct Series {
   std::string name;
   std::vector<double> x, y;
+  bool dashed = false;  ///< to see the line below it
 };
 
 struct LineChart {
@@ -69,6 +70,9 @@ inline const Style& style(std::size_t i) {
                                                 {"#56b4e9", "7 3"},
                                                 {"#e69f00", "7 3"}}};
   return styles[i % styles.size()];
+}
+inline Style style(const Series& series, std::size_t i) {
+  return {style(i).colour, series.dashed ? "7 3" : style(i).dash};
 }
 
 inline constexpr int chart_width = 760, chart_height = 440;
@@ -202,7 +206,7 @@ inline std::string line_chart(const LineChart& chart) {
   std::vector<detail::Label> labels;
   for (std::size_t i = 0; i < chart.series.size(); ++i) {
     const Series& s = chart.series[i];
-    const detail::Style& style = detail::style(i);
+    const detail::Style style = detail::style(s, i);
     std::string path;
     std::size_t run = 0;  // points since the last gap
     double last = 0;
@@ -235,7 +239,7 @@ inline std::string line_chart(const LineChart& chart) {
   if (labels.size() < 2) labels.clear();
   detail::spread(labels);
   for (const detail::Label& label : labels) {
-    const detail::Style& style = detail::style(label.index);
+    const detail::Style style = detail::style(chart.series[label.index], label.index);
     const double left = detail::plot_right + 12;
     svg.add("line", {{"x1", fixed(left, 1)},
                      {"y1", fixed(label.y, 1)},

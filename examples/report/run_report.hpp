@@ -130,10 +130,12 @@ inline LineChart weight_chart(const std::vector<lotar::Json>& epochs) {
 inline LineChart correlation_chart(const std::vector<lotar::Json>& epochs) {
   constexpr std::array<std::pair<const char*, const char*>, 3> lines{
       {{"distance", "Distance"}, {"weight", "Weight"}, {"loss", "Loss"}}};
-  return {"Rank correlation with the size of the class",
-          detail::epoch_axis(),
-          {.label = "Spearman's rank correlation: below 0, the tail has more", .low = -1, .high = 1},
-          detail::series_of(epochs, "rank_correlation", lines)};
+  LineChart chart{"Rank correlation with the size of the class",
+                  detail::epoch_axis(),
+                  {.label = "Spearman's rank correlation: below 0, the tail has more", .low = -1, .high = 1},
+                  detail::series_of(epochs, "rank_correlation", lines)};
+  chart.series[1].dashed = true;  // LoTaR's weights follow the distances
+  return chart;
 }
 
 /// The mean length of the projections, which the loss does not see.
@@ -157,7 +159,7 @@ inline LineChart alignment_chart(const std::vector<lotar::Json>& epochs) {
 /// How many images have which weight, at the last epoch. Without bars if the metrics have no "weight_histogram".
 inline BarChart weight_histogram_chart(const std::vector<lotar::Json>& epochs) {
   BarChart chart{"Weights of the images at the last epoch",
-                 {.label = "weight in the loss (those beyond the ends in the last bars)"},
+                 {.label = "weight in the loss; what lies beyond an end is in its bar"},
                  {.label = "images", .integer = true},
                  0,
                  0,

@@ -117,6 +117,13 @@ TEST_CASE("a line is where its values are") {
   CHECK(count(svg, "d=\"M66.0 384.0L610.0 76.0\"") == 1);
 }
 
+TEST_CASE("a dashed line is dashed, and so is its mark") {
+  const std::string svg = lines({{"a", {0, 1}, {0, 1}}, {"b", {0, 1}, {1, 2}, true}});
+  CHECK(count(svg, "stroke=\"#009e73\" stroke-width=\"2\" stroke-dasharray=\"7 3\"") == 1);
+  CHECK(count(svg, "stroke-dasharray=\"7 3\"") == 2);
+  CHECK(count(svg, "stroke-dasharray=\"none\"") == 2);
+}
+
 TEST_CASE("a value that is not finite is a gap, and a lone point a dot") {
   const std::string svg = lines({{"a", {0, 1, 2, 3, 4, 5, 6}, {0, 0, gap, 1, inf, 0, 0}}});
   CHECK(xml_fault(svg) == "");

@@ -231,6 +231,9 @@ TEST_CASE("the projections of the last whole batch are kept") {
   CHECK(distances() != first);
   training.step();  // two samples
   CHECK(training.projections() == second);
+  Training<TestBackend, lotar::SimClr> restored(b);
+  restored.restore(training.save());
+  CHECK(restored.projections() == second);
 }
 
 TEST_CASE("training lowers the loss") {
