@@ -124,15 +124,19 @@ inline Accuracy mean_accuracy(std::span<const Accuracy> draws) {
   if (draws.empty()) throw ShapeError("mean_accuracy: wanted at least one accuracy, got none");
   Accuracy mean;
   mean.classes.resize(draws[0].classes.size());
-  const double share = 1 / static_cast<double>(draws.size());
-  for (const Accuracy& a : draws) {
+  const auto n = static_cast<double>(draws.size());
+  for (double Accuracy::*part : {&Accuracy::all, &Accuracy::many, &Accuracy::medium, &Accuracy::few,
+                                 &Accuracy::group_deviation, &Accuracy::class_deviation}) {
+    for (const Accuracy& a : draws) mean.*part += a.*part;
+    mean.*part /= n;
+  }
+  for (const Accuracy& a : draws)
     if (a.classes.size() != mean.classes.size())
       throw ShapeError("mean_accuracy: wanted " + std::to_string(mean.classes.size()) + " classes, got " +
                        std::to_string(a.classes.size()));
-    for (double Accuracy::*part : {&Accuracy::all, &Accuracy::many, &Accuracy::medium, &Accuracy::few,
-                                   &Accuracy::group_deviation, &Accuracy::class_deviation})
-      mean.*part += share * a.*part;
-    for (std::size_t c = 0; c < mean.classes.size(); ++c) mean.classes[c] += share * a.classes[c];
+  for (std::size_t c = 0; c < mean.classes.size(); ++c) {
+    for (const Accuracy& a : draws) mean.classes[c] += a.classes[c];
+    mean.classes[c] /= n;
   }
   return mean;
 }
