@@ -119,7 +119,7 @@ inline lotar::Json scores_json(const Scores& s, lotar::GroupConvention groups) {
 
 }  // namespace detail
 
-/// One protocol's part of results.json: accuracies are means over the draws; their spread is there if there are several.
+/// One protocol's part of results.json: accuracies are means over the draws, with their spread if there are several.
 ///
 /// @param untrained  null, or how the network did before its training
 inline lotar::Json results_json(const Judged& judged, const Judged* untrained, const ClassTable& table,

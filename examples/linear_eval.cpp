@@ -63,8 +63,8 @@ struct Seen {
   bool operator==(const Seen&) const = default;
 };
 
-/// Judges one set of a network's parameters, which stay as they are, by protocols. Neighbours are judged on the features
-/// that a protocol's probe sees, the first copy of them.
+/// Judges one set of a network's parameters, which stay as they are, by protocols. Neighbours are judged on the first
+/// copy of the features that a protocol's probe sees.
 class Judge {
  public:
   Judge(B& b, const EvalOptions& eval, const Options& options, const lotar::NetworkOptions& network, State& state,

@@ -58,8 +58,8 @@ struct LabelledFeatures {
 
 namespace detail {
 
-/// Rows of a batch: features of the epoch's copy, standardised if there are means, and a 1 that the bias multiplies; and
-/// their labels.
+/// Rows of a batch: features of the epoch's copy, standardised if there are means, and a 1 that the bias multiplies;
+/// and their labels.
 template <class A, class Memory>
 struct ProbeGather {
   View<const A, 2, Memory> features;
@@ -229,7 +229,7 @@ struct LinearProbe {
 ///
 /// Waits at the end of training, and of every epoch if there is somebody to tell or a validation set.
 /// @tparam A          float or double
-/// @param features    [K N, D], N in 1..2^32-1, D >= 1: K >= 1 copies of N samples, such as views differently augmented;
+/// @param features    [K N, D], N in 1..2^32-1, D >= 1: K >= 1 copies of N samples, such as views augmented otherwise;
 ///                    epoch e, from 0, is trained on copy e mod K
 /// @param labels      [N] in [0, C)
 /// @param classes     C >= 1

@@ -32,20 +32,19 @@ struct Protocol {
 /// The protocols that have a name.
 ///
 ///   thesis        what the thesis means: the whole balanced training set, features in eval mode and without
-///                 augmentation, one linear layer by Adam (3e-4, no decay, 90 epochs of batches of 512), groups of 3, 4,
-///                 3 or 33, 34, 33 classes.
+///                 augmentation, one linear layer by Adam (3e-4, no decay, 90 epochs of batches of 512), groups of
+///                 3, 4, 3 or 33, 34, 33 classes.
 ///   thesis_code   what its code does: batch norm normalises training images by their batch and lets its running
 ///                 statistics drift, by which test images are normalised; the first convolution has lost its padding
 ///                 (not so for SDCLR); the total is the mean over test batches. The code computes features in every
 ///                 epoch anew: that is copies = 90.
 ///   standardized  as thesis, but each feature standardised, and Adam at 1e-3 for 60 epochs: a probe that comes to its
 ///                 end whatever the features' scale, so fairer to networks of small features, such as untrained ones.
-///   sdclr         SDCLR's: a tenth of the training set held out, the rest augmented anew in every epoch, SGD at 30 from
-///                 small normal weights, the best epoch, groups of 4, 3, 3. SDCLR publishes which images it holds out;
-///                 of CIFAR-100 it leaves 5000 more unused.
-///   bcl           BCL's and Geometric Harmonization's: features in eval mode, Adam from 1e-2 down to 1e-6 in 500 epochs
-///                 of batches of 1000, groups as SDCLR; few-shot results are means over 5 draws. BCL takes SDCLR's
-///                 training images, here it is all.
+///   sdclr         SDCLR's: a tenth of the training set held out, the rest augmented anew in every epoch, SGD at 30
+///                 from small normal weights, the best epoch, groups of 4, 3, 3. SDCLR publishes which images it holds
+///                 out; of CIFAR-100 it leaves 5000 more unused.
+///   bcl           BCL's: features in eval mode, Adam from 1e-2 down to 1e-6 in 500 epochs of batches of 1000, groups
+///                 as SDCLR; few-shot results are means over 5 draws. BCL takes SDCLR's training images, here it is all.
 inline const Protocol protocols[] = {
     {"thesis", {.learning_rate = 3e-4, .epochs = 90, .batch_size = 512}, GroupConvention::thesis},
     {.name = "thesis_code",
