@@ -5,18 +5,22 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include <lotar/augment/presets.hpp>
+#include <lotar/eval/classifier.hpp>
 #include <lotar/eval/features.hpp>
 #include <lotar/eval/knn.hpp>
 #include <lotar/eval/linear_probe.hpp>
-#include <lotar/eval/metrics.hpp>
 #include <lotar/eval/protocols.hpp>
 #include <lotar/io/atomic_file.hpp>
 #include <lotar/train/checkpoint.hpp>
 
 #include "backend.hpp"
+#include "eval_results.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
 #include "report/run_report.hpp"
@@ -25,139 +29,216 @@
 namespace {
 
 using B = ExampleBackend;
+using examples::Judged;
+using examples::Scores;
 using lotar::Json;
+using lotar::Protocol;
+using Classes = lotar::Tensor<std::int32_t, 1, B>;
+using Features = lotar::Tensor<float, 2, B>;
+using State = lotar::NetworkState<float, B>;
 
 struct EvalOptions {
-  std::string run = "runs/lotar", data, protocol = "thesis", groups;
-  std::size_t per_class = 0;
+  std::string run = "runs/lotar", data, groups, few_shot = "none";
+  std::vector<std::string> protocols{"thesis"};
+  std::size_t draws = 0, augmented_copies = 0;
   bool untrained = false;
   int threads = 0;
 };
 
-/// The images of a data set on the backend, and their labels.
-struct Labelled {
-  lotar::Tensor<std::uint8_t, 4, B> images;
-  lotar::Tensor<std::int32_t, 1, B> labels;
-  std::vector<std::int32_t> host_labels;
+/// Whether the run's network gives logits, which then are judged in a probe's place.
+bool has_classifier(const Options& options) { return options.method == "supervised"; }
 
-  Labelled(B& b, const lotar::Dataset& d)
-      : images(b, {{d.size(), d.images.shape()[1], d.images.shape()[2], d.images.shape()[3]}},
-               std::span<const std::uint8_t>(d.images.data(), d.images.size())),
-        labels(b, {{d.size()}}, d.labels),
-        host_labels(d.labels) {}
+/// What a run's network is judged on.
+struct EvalData {
+  const lotar::Dataset& training;  ///< balanced
+  const lotar::Dataset& test;
+  std::vector<std::size_t> counts;  ///< of each class in the run's long-tailed training set
 };
 
-/// The first `per_class` images of each class; all of them for 0.
-lotar::Dataset first_of_each_class(lotar::Dataset dataset, std::size_t per_class) {
-  if (per_class == 0) return dataset;
-  std::vector<std::size_t> seen(dataset.classes.size());
-  std::vector<std::uint32_t> indices;
-  for (std::uint32_t i = 0; i < dataset.size(); ++i)
-    if (seen[static_cast<std::size_t>(dataset.labels[i])]++ < per_class) indices.push_back(i);
-  return lotar::subset(dataset, indices);
-}
-
-struct Judged {
-  lotar::Accuracy probe, knn;
+/// Which images a probe sees, and how.
+struct Seen {
+  examples::ProbeImages images;
+  bool crop_flip = false, batch_statistics = false, unpadded_stem = false;
+  std::size_t copies = 1;
+  bool operator==(const Seen&) const = default;
 };
 
-/// Probe and kNN on the features of one set of parameters, which stay as they are: checked bit by bit.
-Judged judge(B& b, const lotar::Network& network, lotar::NetworkState<float, B>& state, const Labelled& train,
-             const Labelled& test, std::size_t classes, std::span<const lotar::Group> groups,
-             const lotar::LinearProbeOptions& probe_options, const std::string& name) {
-  const auto frozen = [&] { return std::pair(state.values.to_host(b), state.statistics.to_host(b)); };
-  const auto before = frozen();
-  const auto features = [&](const Labelled& set) {
-    std::fprintf(stderr, "%s: features of %zu images\n", name.c_str(), set.host_labels.size());
-    lotar::Tensor<float, 2, B> f(b, {{set.host_labels.size(), network.features()}});
-    const auto view = lotar::plain_view(set.images.extent(1));
-    lotar::extract_features(b, network.encoder(), state, set.images, view, f.view());
-    return f;
-  };
-  const auto known = features(train), unknown = features(test);
-  const lotar::Tensor<std::int32_t, 1, B> predicted(b, {{test.host_labels.size()}});
-  const auto score = [&] { return lotar::accuracy(predicted.to_host(b), test.host_labels, groups); };
+/// Judges one set of a network's parameters, which stay as they are, by protocols. Neighbours are judged on the first
+/// copy of the features that a protocol's probe sees.
+class Judge {
+ public:
+  Judge(B& b, const EvalOptions& eval, const Options& options, const lotar::NetworkOptions& network, State& state,
+        const EvalData& data, std::string name)
+      : b_(b), eval_(eval), options_(options), network_(network), state_(state), data_(data), name_(std::move(name)) {
+    lotar::NetworkOptions other = network;
+    if (other.stem == lotar::Stem::cifar && options.method != "sdclr") other.stem = lotar::Stem::unpadded;
+    unpadded_.emplace(other);
+  }
 
-  const auto progress = [&](const lotar::LinearProbeProgress& p) {
-    if (p.epoch % 30 == 0)
-      std::fprintf(stderr, "%s: probe epoch %zu/%zu loss %.4f\n", name.c_str(), p.epoch, p.epochs, p.loss);
-  };
-  Judged judged;
-  lotar::train_linear_probe<float>(b, known, train.labels, classes, probe_options, progress)
-      .predict(b, unknown, predicted);
-  judged.probe = score();
-  lotar::knn_classify<float>(b, known, train.labels, unknown, {}, predicted.view());
-  judged.knn = score();
-  if (frozen() != before) throw lotar::Error("linear_eval: the evaluation changed the encoder");
-  return judged;
-}
+  Judged operator()(const Protocol& protocol) {
+    const bool few = examples::is_few_shot(eval_.few_shot);
+    const std::size_t draws = !few ? 1 : eval_.draws > 0 ? eval_.draws : protocol.few_shot_draws;
+    const auto frozen = [&] { return std::pair(state_.values.to_host(b_), state_.statistics.to_host(b_)); };
+    const auto before = frozen();
+    Judged judged;
+    for (std::uint64_t seed = 1; seed <= draws; ++seed) judge_draw(protocol, few, seed, judged);
+    if (frozen() != before) throw lotar::Error("linear_eval: the evaluation changed the encoder");
+    return judged;
+  }
 
-Json group_json(const lotar::Accuracy& a) { return {{"many", a.many}, {"medium", a.medium}, {"few", a.few}}; }
+ private:
+  std::size_t side() const { return data_.test.images.shape()[1]; }
+  auto plain_view() const { return lotar::plain_view(side()); }
 
-std::string row(const std::string& name, const Judged& j) {
-  char text[160];
-  std::snprintf(text, sizeof(text), "%-10s %7.2f %7.2f %7.2f %7.2f   %7.2f\n", name.c_str(), 100 * j.probe.many,
-                100 * j.probe.medium, 100 * j.probe.few, 100 * j.probe.all, 100 * j.knn.all);
-  return text;
+  void judge_draw(const Protocol& protocol, bool few, std::uint64_t seed, Judged& judged) {
+    const lotar::LinearProbeOptions& probe = protocol.options(few);
+    Seen seen{examples::choose_images(data_.training.labels, data_.counts.size(), protocol, eval_.few_shot, seed),
+              protocol.crop_flip, protocol.batch_statistics, protocol.unpadded_stem};
+    if (seen.crop_flip || seen.batch_statistics) {
+      const std::size_t wanted = eval_.augmented_copies > 0 ? eval_.augmented_copies : protocol.copies;
+      seen.copies = wanted == 0 ? probe.epochs : std::min(wanted, probe.epochs);
+    }
+    see(seen, probe.batch_size);
+    judged.training_images = seen.images.training.size();
+    judged.validation_images = seen.images.validation.size();
+    judged.copies = seen.copies;
+
+    const Classes labels = upload_labels(seen.images.training), held_out = upload_labels(seen.images.validation);
+    const Classes predicted(b_, {{data_.test.size()}});
+    const auto scores = [&] { return examples::score(predicted.to_host(b_), data_.test.labels, data_.counts); };
+    if (has_classifier(options_)) {
+      lotar::classify(b_, network_, state_, upload_images(data_.test), plain_view(), predicted.view());
+    } else {
+      const auto progress = [&](const lotar::LinearProbeProgress& p) {
+        if (p.epoch % std::max<std::size_t>(30, p.epochs / 5) == 0)
+          std::fprintf(stderr, "%s: probe epoch %zu/%zu loss %.4f\n", name_.c_str(), p.epoch, p.epochs, p.loss);
+      };
+      lotar::train_linear_probe<float>(b_, training_, labels, data_.counts.size(), probe, progress,
+                                       {validation_, held_out})
+          .predict(b_, test_, predicted);
+    }
+    judged.classifier.push_back(scores());
+    if (protocol.batch_mean) {
+      Scores& s = judged.classifier.back();
+      s.thesis.all = s.sdclr.all =
+          lotar::batch_mean_accuracy(predicted.to_host(b_), data_.test.labels, probe.batch_size);
+    }
+    const lotar::KnnOptions knn{.k = std::min(lotar::KnnOptions{}.k, labels.size())};
+    lotar::knn_classify<float>(b_, training_.rows(0, labels.size()), labels, test_, knn, predicted.view());
+    judged.knn.push_back(scores());
+  }
+
+  /// Makes the features of all sets, as far as those that are there are others.
+  void see(const Seen& seen, std::size_t batch) {
+    if (seen_ == seen) return;
+    const lotar::Network& network = seen.unpadded_stem ? *unpadded_ : network_;
+    const bool same_test = seen_ && seen_->unpadded_stem == seen.unpadded_stem &&  //
+                           !seen_->batch_statistics && !seen.batch_statistics;
+    State drifting(b_, network.table(), 0);
+    b_.copy(state_.values, drifting.values.view());
+    b_.copy(state_.statistics, drifting.statistics.view());
+    const auto features = [&](const lotar::Dataset& set, const auto& view, std::size_t copies,
+                              const lotar::FeatureOptions& options) {
+      Features f(b_, {{copies * set.size(), network.features()}});
+      if (set.size() == 0) return f;
+      std::fprintf(stderr, "%s: features of %zu images, %zu time%s\n", name_.c_str(), set.size(), copies,
+                   copies == 1 ? "" : "s");
+      lotar::extract_features(b_, network.encoder(), drifting, upload_images(set), view, f.view(), options);
+      return f;
+    };
+    lotar::FeatureOptions training;
+    if (seen.batch_statistics) training = {.batch = batch, .batch_statistics = true};
+    const lotar::Dataset images = lotar::subset(data_.training, seen.images.training);
+    training_ = seen.crop_flip ? features(images, lotar::crop_flip_augmentation(side()), seen.copies, training)
+                               : features(images, plain_view(), seen.copies, training);
+    validation_ = features(lotar::subset(data_.training, seen.images.validation), plain_view(), 1, {});
+    if (!same_test) test_ = features(data_.test, plain_view(), 1, {});
+    seen_ = seen;
+  }
+
+  lotar::Tensor<std::uint8_t, 4, B> upload_images(const lotar::Dataset& d) {
+    const auto& s = d.images.shape();
+    return {b_, {{s[0], s[1], s[2], s[3]}}, std::span<const std::uint8_t>(d.images.data(), d.images.size())};
+  }
+
+  Classes upload_labels(const std::vector<std::uint32_t>& indices) {
+    std::vector<std::int32_t> labels;
+    for (const std::uint32_t i : indices) labels.push_back(data_.training.labels[i]);
+    return {b_, {{labels.size()}}, labels};
+  }
+
+  B& b_;
+  const EvalOptions& eval_;
+  const Options& options_;
+  lotar::Network network_;
+  std::optional<lotar::Network> unpadded_;
+  State& state_;
+  const EvalData& data_;
+  std::string name_;
+  std::optional<Seen> seen_;
+  Features training_, validation_, test_;
+};
+
+/// The protocols asked for; of a network that classifies by itself only that is judged.
+std::vector<Protocol> choose_protocols(const EvalOptions& eval, const Options& options) {
+  std::vector<Protocol> chosen;
+  for (const std::string& name : eval.protocols) chosen.push_back(lotar::find_protocol(name));
+  if (has_classifier(options)) chosen = {{.name = "classifier", .probe = {}, .groups = chosen[0].groups}};
+  for (Protocol& p : chosen)
+    if (!eval.groups.empty()) p.groups = lotar::parse_group_convention(eval.groups);
+  if (eval.draws > 1 && !examples::is_few_shot(eval.few_shot))
+    throw lotar::ConfigError("--draws: all training images are drawn in one way only; wanted --few-shot with it");
+  return chosen;
 }
 
 void evaluate(const EvalOptions& eval) {
   const auto path = [&](const char* name) { return (std::filesystem::path(eval.run) / name).string(); };
   const Options options = read_options(path("config.json"));
-  const lotar::Protocol& protocol = lotar::find_protocol(eval.protocol);
+  const std::vector<Protocol> protocols = choose_protocols(eval, options);
   const std::string data = eval.data.empty() ? options.data : eval.data;
 
   const lotar::Dataset whole = load_part(options, data, lotar::Part::train);
-  const lotar::Network network(network_options(options, whole.classes.size()));
-  std::vector<float> values(network.table().size()), statistics(network.table().statistics_size());
-  lotar::read_model(path("model.safetensors"), network.table(), values, statistics);
+  const lotar::NetworkOptions network = network_options(options, whole.classes.size());
+  const lotar::ParameterTable table = lotar::Network(network).table();
+  std::vector<float> values(table.size()), statistics(table.statistics_size());
+  lotar::read_model(path("model.safetensors"), table, values, statistics);
 
-  const std::vector<std::size_t> counts = lotar::load_split(path("split.txt"), whole).counts;
-  const auto convention = eval.groups.empty() ? protocol.groups : lotar::parse_group_convention(eval.groups);
-  const std::vector<lotar::Group> groups = lotar::group_classes(counts, convention);
+  const lotar::Split split = lotar::load_split(path("split.txt"), whole);
+  const lotar::Dataset test = load_part(options, data, lotar::Part::test);
+  const EvalData sets{whole, test, split.counts};
 
   B b = make_backend(eval.threads);
-  const Labelled train(b, first_of_each_class(whole, eval.per_class));
-  const lotar::Dataset test_set = load_part(options, data, lotar::Part::test);
-  const Labelled test(b, test_set);
-  lotar::NetworkState<float, B> state(b, network.table(), options.seed);
-  const auto judge_state = [&](const std::string& name) {
-    return judge(b, network, state, train, test, counts.size(), groups, protocol.probe, name);
+  State state(b, table, options.seed);
+  const auto judge_all = [&](const std::string& name) {
+    Judge judge(b, eval, options, network, state, sets, name);
+    std::vector<Judged> all;
+    for (const Protocol& p : protocols) all.push_back(judge(p));
+    return all;
   };
-
-  std::string table = "accuracy in %: linear probe (protocol " + std::string(protocol.name) + ", " +
-                      std::to_string(train.host_labels.size()) + " training images), and kNN\n" +
-                      "              Many  Medium     Few     All   kNN All\n";
-  Json results;
-  if (eval.untrained) {
-    const Judged untrained = judge_state("untrained");
-    table += row("untrained", untrained);
-    results["untrained"] = {
-        {"all", untrained.probe.all}, {"groups", group_json(untrained.probe)}, {"knn", untrained.knn.all}};
-  }
+  std::vector<Judged> untrained;
+  if (eval.untrained) untrained = judge_all("untrained");
   b.upload(values, state.values);
   b.upload(statistics, state.statistics);
-  const Judged trained = judge_state(options.method);
-  table += row(options.method, trained);
+  const std::vector<Judged> trained = judge_all(options.method);
 
-  results["protocol"] = protocol.name;
+  Json by_protocol;
+  std::string text;
+  for (std::size_t i = 0; i < protocols.size(); ++i) {
+    const Judged* before = eval.untrained ? &untrained[i] : nullptr;
+    by_protocol[protocols[i].name] =
+        examples::results_json(trained[i], before, {whole.classes, split.counts, protocols[i].groups}, eval.few_shot);
+    text += examples::results_text(protocols[i].name, options.method, trained[i], before, protocols[i].groups);
+  }
+  Json results = by_protocol[protocols[0].name];
+  results["protocol"] = protocols[0].name;
   results["method"] = options.method;
-  results["training_images"] = train.host_labels.size();
-  results["all"] = trained.probe.all;
-  results["groups"] = group_json(trained.probe);
-  results["group_deviation"] = trained.probe.group_deviation;
-  results["knn"] = {{"all", trained.knn.all}, {"groups", group_json(trained.knn)}};
-  results["classes"] = Json::array();
-  static constexpr const char* group_names[] = {"many", "medium", "few"};
-  for (std::size_t c = 0; c < counts.size(); ++c)
-    results["classes"].push_back({{"name", whole.classes[c]},
-                                  {"training_images", counts[c]},
-                                  {"group", group_names[static_cast<int>(groups[c])]},
-                                  {"accuracy", trained.probe.classes[c]},
-                                  {"knn", trained.knn.classes[c]}});
+  results["dataset"] = options.dataset;
+  results["seed"] = options.seed;
+  results["split"] = {{"made", split.made}, {"fingerprint", split.fingerprint}, {"images", split.indices.size()}};
+  results["protocols"] = by_protocol;
   lotar::write_json(path("results.json"), results);
-  lotar::write_file_atomically(path("results.txt"), table);
-  std::fputs(table.c_str(), stdout);
+  lotar::write_file_atomically(path("results.txt"), text);
+  std::fputs(text.c_str(), stdout);
   std::printf("results and pictures: %s\n", eval.run.c_str());
   for (const std::string& picture : examples::write_report(eval.run)) std::printf("  %s\n", picture.c_str());
 }
@@ -170,10 +251,18 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default();
   app.add_option("--run", options.run, "Folder of the run, as pretrain left it");
   app.add_option("--data", options.data, "Folder of the data set's files, or its parent; empty: the run's own");
-  app.add_option("--protocol", options.protocol, "How to probe: thesis or standardized");
+  app.add_option("--protocol", options.protocols,
+                 "How to probe: thesis, thesis_code, standardized, sdclr or bcl; may be given several times")
+      ->allow_extra_args(false);
   app.add_option("--groups", options.groups,
                  "Which classes are Many, Medium and Few: thesis or sdclr; empty: the protocol's");
-  app.add_option("--per-class", options.per_class, "Train the probe on the first so many images of each class; 0: all")
+  app.add_option("--few-shot,--per-class", options.few_shot,
+                 "Train the probe on so many images of each class, such as 50, or on 1% of each; none: on all");
+  app.add_option("--draws", options.draws, "Average over so many few-shot training sets; 0: as the protocol says")
+      ->check(not_negative());
+  app.add_option("--augmented-copies", options.augmented_copies,
+                 "sdclr and thesis_code: make the training features so often, for epochs to take in turn; 0: as the "
+                 "protocol says, which is once an epoch for sdclr")
       ->check(not_negative());
   app.add_flag("--untrained", options.untrained, "Judge the network before its training too");
   app.add_option("--threads", options.threads, "0: one a core; no result depends on it");

@@ -22,4 +22,4 @@ resume=()
   --checkpoint-every 1 --out "$run" "${resume[@]}"
 
 echo "== evaluation"
-"$programs/linear_eval" --run "$run" --protocol standardized --per-class 1000 --untrained
+"$programs/linear_eval" --run "$run" --protocol standardized --few-shot 1000 --untrained

@@ -19,11 +19,11 @@ using Labels = Tensor<std::int32_t, 1, TestBackend>;
 constexpr std::size_t n = 70, width = 6, classes = 4;
 
 template <class A>
-std::vector<A> small_features() {
-  std::vector<A> x(n * width);
-  for (std::size_t i = 0; i < n; ++i)
+std::vector<A> small_features(std::size_t rows = n, std::size_t first = 0) {
+  std::vector<A> x(rows * width);
+  for (std::size_t i = 0; i < rows; ++i)
     for (std::size_t j = 0; j < width; ++j) {
-      const double di = static_cast<double>(i), dj = static_cast<double>(j);
+      const double di = static_cast<double>(first + i), dj = static_cast<double>(j);
       x[i * width + j] = static_cast<A>(std::sin(.9 * di + 1.7 * dj + .05 * di * dj) * (1 + dj) + .3 * dj);
     }
   return x;
@@ -63,29 +63,83 @@ Classes cluster_labels(std::size_t rows, std::size_t count) {
 
 TEST_CASE_TEMPLATE("agrees with PyTorch on the same batches", A, float, double) {
   TestBackend b;
-  const Tensor<A, 2, TestBackend> x(b, {n, width}, small_features<A>());
-  const Labels y(b, {n}, small_labels());
-  const auto check = [&](const LinearProbeOptions& options, const std::vector<double>& wanted,
-                         const std::vector<double>& losses) {
-    const double tolerance = std::is_same_v<A, float> ? 1e-4 : 1e-10;
+  const Tensor<A, 2, TestBackend> x(b, {2 * n, width}, small_features<A>(2 * n));
+  const Tensor<A, 2, TestBackend> unseen(b, {30, width}, small_features<A>(30, 270));
+  Classes other(30);
+  for (std::size_t i = 0; i < other.size(); ++i) other[i] = static_cast<std::int32_t>(i * 3 % classes);
+  const Labels y(b, {n}, small_labels()), unseen_labels(b, {30}, other);
+  const auto check = [&](const LinearProbeOptions& options, std::size_t copies, const std::vector<double>& wanted,
+                         const std::vector<double>& losses, const std::vector<int>& right) {
+    // Normal starts are rounded to float, and an ulp of .03 off where PyTorch's side takes another logarithm: 2e-9.
+    const double tolerance = std::is_same_v<A, float> ? 1e-4 : options.initial_deviation > 0 ? 1e-8 : 1e-10;
     std::size_t calls = 0;
-    const auto probe = train_linear_probe<A>(b, x, y, classes, options, [&](const LinearProbeProgress& p) {
+    const auto progress = [&](const LinearProbeProgress& p) {
       REQUIRE(calls < losses.size());
       CHECK(p.loss == doctest::Approx(losses[calls++]).epsilon(tolerance));
       CHECK(p.epoch == calls);
       CHECK(p.epochs == losses.size());
-    });
+      CHECK(std::isnan(p.validation));
+    };
+    const auto bank = x.rows(0, copies * n);
+    const std::vector<A> got = parameters(b, train_linear_probe<A>(b, bank, y, classes, options, progress));
     CHECK(calls == losses.size());
-    const std::vector<A> got = parameters(b, probe);
     REQUIRE(got.size() == wanted.size());
     for (std::size_t i = 0; i < got.size(); ++i)
       CHECK(static_cast<double>(got[i]) == doctest::Approx(wanted[i]).epsilon(tolerance));
+
+    // With a validation set, the probe of the first of its best epochs.
+    std::vector<int> seen;
+    const auto best = train_linear_probe<A>(
+        b, bank, y, classes, options,
+        [&](const LinearProbeProgress& p) { seen.push_back(static_cast<int>(std::lround(30 * p.validation))); },
+        {unseen, unseen_labels});
+    CHECK(seen == right);
+    if (options.final_learning_rate > 0) return;  // a shorter training would have other rates
+    LinearProbeOptions shorter = options;
+    shorter.epochs = static_cast<std::size_t>(std::max_element(right.begin(), right.end()) - right.begin()) + 1;
+    CHECK(shorter.epochs < options.epochs);
+    CHECK(parameters(b, best) == parameters(b, train_linear_probe<A>(b, bank, y, classes, shorter)));
   };
   LinearProbeOptions options{.learning_rate = .0625, .epochs = 5, .batch_size = 32, .seed = 7};
-  check(options, expected::probe, expected::probe_losses);
-  options.standardize = true;
-  options.weight_decay = .01;
-  check(options, expected::standardized_probe, expected::standardized_probe_losses);
+  SUBCASE("Adam") { check(options, 1, expected::probe, expected::probe_losses, expected::probe_right); }
+  SUBCASE("standardised, with decay") {
+    options.standardize = true;
+    options.weight_decay = .01;
+    check(options, 1, expected::standardized_probe, expected::standardized_probe_losses,
+          expected::standardized_probe_right);
+  }
+  SUBCASE("SGD with momentum, tenths of the rate, a normal start") {
+    options.optimizer = "sgd";
+    options.decay_epochs = {2, 4};
+    options.initial_deviation = .01;
+    check(options, 1, expected::sgd_probe, expected::sgd_probe_losses, expected::sgd_probe_right);
+  }
+  SUBCASE("an exponential schedule, two copies in turn") {
+    options.weight_decay = .01;
+    options.final_learning_rate = 1e-3;
+    check(options, 2, expected::exponential_probe, expected::exponential_probe_losses,
+          expected::exponential_probe_right);
+  }
+}
+
+TEST_CASE("learning rates by hand") {
+  LinearProbeOptions options{.learning_rate = 2, .epochs = 4};
+  CHECK(detail::probe_rates(options, 2) == std::vector<float>(8, 2));
+  options.decay_epochs = {1, 3};
+  CHECK(detail::probe_rates(options, 2) == std::vector<float>{2, 2, .2f, .2f, .2f, .2f, .02f, .02f});
+  options.decay_epochs = {};
+  options.final_learning_rate = .125;  // half as much each epoch
+  CHECK(detail::probe_rates(options, 1) == std::vector<float>{2, 1, .5f, .25f});
+}
+
+TEST_CASE("a normal start: by its deviation, with biases of 0") {
+  ParameterTable table;
+  table.add("probe", {3, 1001}, ParameterKind::linear, {Init::Kind::normal, .01});
+  const auto start = detail::probe_start<double>(table, {.initial_deviation = .01});
+  double squares = 0;
+  for (std::size_t i = 0; i < 3 * 1001; ++i) squares += start[i] * start[i];
+  CHECK(std::sqrt(squares / 3000) == doctest::Approx(.01).epsilon(.05));  // 4 of its own deviations
+  for (const std::size_t row : {1u, 2u, 3u}) CHECK(start[row * 1001 - 1] == 0);
 }
 
 TEST_CASE("separable features are separated") {
@@ -173,10 +227,15 @@ TEST_CASE("what does not fit is refused") {
                          const LinearProbeOptions& options) {
     train_linear_probe<float>(b, features, labels, count, options);
   };
-  CHECK_THROWS_WITH_AS(train(x, few, classes, {}), "train_linear_probe: labels must be [70], got [69]", ShapeError);
-  CHECK_THROWS_WITH_AS(train(none, nobody, classes, {}),
-                       "train_linear_probe: features must be [N, D] with N in [1, 2^32) and D >= 1, got [0, 6]",
-                       ShapeError);
+  const std::string shapes =
+      "train_linear_probe: features must be [K N, D] and labels [N] with N in [1, 2^32), K >= 1 and D >= 1, got ";
+  CHECK_THROWS_WITH_AS(train(x, few, classes, {}), (shapes + "[70, 6] and [69]").c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(train(none, nobody, classes, {}), (shapes + "[0, 6] and [0]").c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(train(none, y, classes, {}), (shapes + "[0, 6] and [70]").c_str(), ShapeError);
+  CHECK_THROWS_WITH_AS(train_linear_probe<float>(b, x, y, classes, {}, {}, {wide, y}),
+                       "train_linear_probe: validation.features must be [2, 6], got [2, 7]", ShapeError);
+  CHECK_THROWS_WITH_AS(train_linear_probe<float>(b, x, y, classes, {}, {}, {x, few}),
+                       "train_linear_probe: validation.labels must be [70], got [69]", ShapeError);
   CHECK_THROWS_WITH_AS(train(x, y, 0, {}), "train_linear_probe: classes must be >= 1, got 0", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.epochs = 0}),
                        "train_linear_probe: epochs and batch_size must be >= 1, got 0 and 512", ConfigError);
@@ -184,6 +243,14 @@ TEST_CASE("what does not fit is refused") {
                        "train_linear_probe: epochs and batch_size must be >= 1, got 90 and 0", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.learning_rate = NAN}),
                        "train_linear_probe: learning_rate must be > 0, got nan", ConfigError);
+  CHECK_THROWS_WITH_AS(train(x, y, classes, {.optimizer = "lars"}),
+                       "train_linear_probe: optimizer \"lars\": wanted adam or sgd", ConfigError);
+  CHECK_THROWS_WITH_AS(train(x, y, classes, {.final_learning_rate = -1}),
+                       "train_linear_probe: final_learning_rate must be >= 0, got -1.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(train(x, y, classes, {.initial_deviation = INFINITY}),
+                       "train_linear_probe: initial_deviation must be >= 0, got inf", ConfigError);
+  CHECK_THROWS_WITH_AS(train(x, y, classes, {.optimizer = "sgd", .momentum = 1}),
+                       "Sgd: momentum must be in [0, 1), got 1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.weight_decay = -1}), "Adam: weight_decay must be >= 0, got -1.000000",
                        ConfigError);
 

@@ -58,6 +58,24 @@ TEST_CASE("so are the other depths, bottlenecks, and the stem of ImageNet") {
   }
 }
 
+TEST_CASE("the stem without padding sees images with a border of zeros as cifar's stem sees them without it") {
+  TestBackend b;
+  ParameterTable table, same;
+  const ResNet net(table, resnet_options("resnet10", 4)), unpadded(same, resnet_options("resnet10", 4, Stem::unpadded));
+  REQUIRE(table.size() == same.size());
+  NetworkState<double, TestBackend> state(b, table, 1);
+  const std::vector<double> x = images<double>(9, 12);
+  std::vector<double> bordered(2 * 11 * 14 * 3);
+  for (std::size_t i = 0; i < x.size(); ++i)
+    bordered[((i / (9 * 36) * 11 + i / 36 % 9 + 1) * 14 + i / 3 % 12 + 1) * 3 + i % 3] = x[i];
+  auto pass = state.pass(b, false);
+  const auto wanted = net.forward(b, Array<4>(b, {{2, 9, 12, 3}}, x), pass).to_host(b);
+  CHECK(unpadded.forward(b, Array<4>(b, {{2, 11, 14, 3}}, bordered), pass).to_host(b) == wanted);
+  const auto other = unpadded.forward(b, Array<4>(b, {{2, 9, 12, 3}}, x), pass).to_host(b);
+  CHECK(other.size() == wanted.size());
+  CHECK(other != wanted);
+}
+
 TEST_CASE("the gradients of residual blocks match central differences") {
   const struct {
     std::size_t in, width, stride;

@@ -152,7 +152,16 @@ refuse 'cannot resume with another configuration: method was "lotar", is now "si
 mkdir "$work/full" && touch "$work/full/file"
 refuse 'not empty' train --out "$work/full"
 refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
+refuse '"other": wanted thesis' "$linear_eval" --run "$work/run" --protocol thesis --protocol other
 refuse 'wanted thesis or sdclr' "$linear_eval" --run "$work/run" --groups other
+refuse 'few-shot "many": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot many
+refuse 'few-shot "-5": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot=-5
+refuse 'class 0 has 500 images, wanted at least 501' "$linear_eval" --run "$work/run" --few-shot 501-shot
+refuse 'class 0 has 450 images, wanted at least 451' "$linear_eval" --run "$work/run" --few-shot 451 --protocol sdclr
+refuse 'wanted --few-shot with it' "$linear_eval" --run "$work/run" --draws 2
+refuse 'draws' "$linear_eval" --run "$work/run" --few-shot 5 --draws=-1
+refuse 'draws' "$linear_eval" --run "$work/run" --few-shot 5 --draws some
+refuse 'augmented-copies' "$linear_eval" --run "$work/run" --protocol sdclr --augmented-copies=-1
 refuse 'config.json' "$linear_eval" --run "$work/nothing"
 refuse '--colour' "$linear_eval" --colour red
 after=$(cd "$work/run" && sha256sum ./*)

@@ -39,4 +39,28 @@ for file in results.txt results.json loss.svg distance.svg weight.svg correlatio
   [[ -s $work/straight/$file ]] || { echo "no $file"; exit 1; }
 done
 
+# Several protocols on few images: the first one's results come first, and the same command gives the same ones.
+judge() { "$PROGRAMS/linear_eval" --run "$work/straight" --few-shot 1% --augmented-copies 2 --draws 2 "$@" 2>/dev/null; }
+judge --protocol sdclr --protocol bcl --protocol thesis_code
+cp "$work/straight/results.json" "$work/first.json"
+judge --protocol sdclr --protocol bcl --protocol thesis_code --threads 1 >/dev/null
+cmp "$work/first.json" "$work/straight/results.json"
+judge --protocol bcl >/dev/null
+python3 - "$work/first.json" "$work/straight/results.json" <<'PY'
+import json, sys
+results, bcl = (json.load(open(path)) for path in sys.argv[1:])
+protocols = results["protocols"]
+assert sorted(protocols) == ["bcl", "sdclr", "thesis_code"]
+assert results["protocol"] == "sdclr" and results["all"] == protocols["sdclr"]["all"]
+for name, images, held_out, copies in (("sdclr", 40, 500, 2), ("bcl", 50, 0, 1), ("thesis_code", 50, 0, 2)):
+    p = protocols[name]
+    assert (p["training_images"], p["validation_images"], p["augmented_copies"]) == (images, held_out, copies), name
+    assert len(p["draws"]) == 2 and abs(sum(d["all"] for d in p["draws"]) / 2 - p["all"]) < 1e-9
+    assert p["groups"] == {g: p["groups_by_convention"]["thesis" if name == "thesis_code" else "sdclr"][g] for g in p["groups"]}
+    assert len(p["classes"]) == 10
+assert bcl["protocols"]["bcl"] == protocols["bcl"]  # whatever was judged before it
+assert protocols["bcl"]["all"] > 0.5
+assert len(results["split"]["fingerprint"]) == 64 and results["dataset"] == "synthetic" and results["seed"] == 1
+PY
+
 [[ $("$PROGRAMS/custom_reweighting" | head -n 1) == "weights 0.7636 0.3202 1.9162, loss 0.069428" ]]

@@ -6,7 +6,7 @@
 
 namespace expected {
 
-/// weight [C, D], then bias [C]; and the mean loss of each epoch.
+/// weight [C, D], then bias [C]; the mean loss of each epoch; and how many of 30 other rows are right after it.
 inline const std::vector<double> probe =
     {-0.2723642240717, -0.09141752907716, -0.08759775249342, 0.03396722881935, -0.1995381649276, 0.2416884728401,
      0.1366586435978, -0.09699217231224, 0.03162948403185, 0.1988875310062, -0.2261662116164, 0.1462698203068,
@@ -15,7 +15,8 @@ inline const std::vector<double> probe =
      -0.0425227188785, -0.2052847266874, 0.4977976156789, 0.3903917975381};
 inline const std::vector<double> probe_losses =
     {1.811519714125, 1.459221630507, 1.51349054647, 1.549784604699, 1.453596276034};
-/// weight [C, D], then bias [C]; and the mean loss of each epoch.
+inline const std::vector<int> probe_right = {10, 7, 6, 7, 8};
+/// weight [C, D], then bias [C]; the mean loss of each epoch; and how many of 30 other rows are right after it.
 inline const std::vector<double> standardized_probe =
     {-0.318186036774, -0.06739347483849, -0.04723565525099, 0.0323107515135, -0.03840834715331, 0.05542982626846,
      0.02392948927911, -0.07312574805129, 0.0193753258397, 0.09012526978328, -0.05038270836575, 0.001297212956415,
@@ -24,5 +25,26 @@ inline const std::vector<double> standardized_probe =
      0.0783963954001, 0.1691898744245, 0.3427583041019, 0.3457212918363};
 inline const std::vector<double> standardized_probe_losses =
     {1.456753554468, 1.39349076144, 1.398899244534, 1.404479660795, 1.402016918532};
+inline const std::vector<int> standardized_probe_right = {10, 7, 8, 6, 8};
+/// weight [C, D], then bias [C]; the mean loss of each epoch; and how many of 30 other rows are right after it.
+inline const std::vector<double> sgd_probe =
+    {-0.03358667232448, 0.02933407617371, -0.01187094784433, -0.01198177755756, 0.01575569805757, 0.04058223201959,
+     -0.01435987171007, 0.008775921917787, 0.02260793742528, 0.01014251550911, 0.03718467214033, -0.03121041908495,
+     0.0203764553382, -0.0307382582861, 0.06971087469367, -0.08206850206572, -0.03065766388029, -0.01000512614322,
+     -0.00489804828571, -0.03426385749569, -0.08029388545373, 0.09992897632784, -0.03981883449026, 0.0151965353915,
+     -0.01415756884315, 0.01519113655146, 0.01079094717612, -0.01182451488443};
+inline const std::vector<double> sgd_probe_losses =
+    {1.413184718709, 1.440646353546, 1.481296371394, 1.455425809291, 1.433018855798};
+inline const std::vector<int> sgd_probe_right = {6, 7, 7, 6, 6};
+/// weight [C, D], then bias [C]; the mean loss of each epoch; and how many of 30 other rows are right after it.
+inline const std::vector<double> exponential_probe =
+    {-0.1449408461827, -0.1029278382607, -0.1102807518342, 0.07074696117707, -0.2436467879194, 0.1626823197284,
+     -0.03899826591003, -0.006537098183051, 0.06977846185733, 0.07720911050736, -0.1873548532701, 0.181577313843,
+     0.01298068935193, -0.2576763062823, -0.05999608509003, 0.02572392652173, -0.2815059874347, 0.1692348136323,
+     -0.09281466623425, -0.264601806456, -0.1870346502259, 0.06324491722168, -0.2102792254027, 0.1849585802097,
+     -0.03310016084406, -0.04927696747435, 0.4472877540503, 0.2910551387208};
+inline const std::vector<double> exponential_probe_losses =
+    {1.811500714921, 1.594575068424, 1.418837202082, 1.458431222305, 1.417667923268};
+inline const std::vector<int> exponential_probe_right = {10, 6, 7, 7, 7};
 
 }  // namespace expected

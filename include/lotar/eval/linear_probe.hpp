@@ -8,6 +8,7 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,29 +20,46 @@
 #include <lotar/nn/batch_norm.hpp>
 #include <lotar/nn/init.hpp>
 #include <lotar/nn/linear.hpp>
+#include <lotar/ops/arg_max.hpp>
 #include <lotar/ops/reduce.hpp>
-#include <lotar/optim/adam.hpp>
+#include <lotar/optim/optimizer.hpp>
 
 namespace lotar {
 
 struct LinearProbeOptions {
-  double learning_rate = 3e-4;   ///< of Adam, constant, > 0
-  double weight_decay = 0;       ///< >= 0
-  std::size_t epochs = 90;       ///< >= 1
-  std::size_t batch_size = 512;  ///< >= 1; an epoch's last batch has what is left
-  bool standardize = false;      ///< train on (x - mean) / sqrt(variance + 1e-6) of each feature
-  std::uint64_t seed = 1;        ///< of the start and of each epoch's order
+  std::string optimizer = "adam";              ///< adam or sgd
+  double momentum = 0.9;                       ///< of sgd, in [0, 1)
+  double learning_rate = 3e-4;                 ///< at the start, > 0
+  std::vector<std::size_t> decay_epochs = {};  ///< after each of so many epochs the rate falls to a tenth
+  double final_learning_rate = 0;              ///< > 0: the rate falls to it from epoch to epoch, exponentially
+  double weight_decay = 0;                     ///< >= 0
+  std::size_t epochs = 90;                     ///< >= 1
+  std::size_t batch_size = 512;                ///< >= 1; an epoch's last batch has what is left
+  double initial_deviation = 0;                ///< > 0: normal weights and biases of 0; 0: PyTorch's default start
+  bool standardize = false;                    ///< train on (x - mean) / sqrt(variance + 1e-6) of each feature
+  std::uint64_t seed = 1;                      ///< of the start and of each epoch's order
 };
 
 /// What a probe's training tells after each epoch.
 struct LinearProbeProgress {
   std::size_t epoch, epochs;  ///< finished, and in all
   double loss;                ///< mean over the epoch, in nats
+  double validation;          ///< accuracy on the validation set, in [0, 1]; NaN without one
+};
+
+/// Features of known class. Without rows: none.
+///
+/// @tparam A  float or double
+template <class A, class B>
+struct LabelledFeatures {
+  In<A, 2, B> features;           ///< [N, D]
+  In<std::int32_t, 1, B> labels;  ///< [N]
 };
 
 namespace detail {
 
-/// Rows of a batch: features, standardised if there are means, and a 1 that the bias multiplies; and their labels.
+/// Rows of a batch: features of the epoch's copy, standardised if there are means, and a 1 that the bias multiplies;
+/// and their labels.
 template <class A, class Memory>
 struct ProbeGather {
   View<const A, 2, Memory> features;
@@ -55,8 +73,9 @@ struct ProbeGather {
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t r) const {
-    const std::size_t width = features.extent(1), sample = order(clock(0).batch * batch_size + r);
-    const A *from = features.data + sample * width, *m = mean.data, *s = scale.data;
+    const std::size_t width = features.extent(1), samples = labels.extent(0), copies = features.extent(0) / samples;
+    const std::size_t sample = order(clock(0).batch * batch_size + r), copy = clock(0).epoch % copies;
+    const A *from = features.data + (copy * samples + sample) * width, *m = mean.data, *s = scale.data;
     A* to = x.data + r * (width + 1);
     if (m == nullptr)
       block.for_each(width, [=](std::size_t j) { to[j] = from[j]; });
@@ -104,31 +123,53 @@ struct ProbeUnfold {
   }
 };
 
-/// The column of a row's largest value, the lowest of equal ones; -1 if all are NaN.
-template <class A, class Memory>
-struct ProbeArgMax {
-  View<const A, 2, Memory> logits;
-  View<std::int32_t, 1, Memory> predictions;
-
-  template <class Block>
-  LOTAR_FN void operator()(Block& block, std::size_t r) const {
-    const std::size_t classes = logits.extent(1);
-    const A* x = logits.data + r * classes;
-    constexpr std::int32_t none = 0x7FFFFFFF;  // above every class
-    const A top = block_max(block, classes, [x](std::size_t c) { return x[c]; });
-    const std::int32_t first = block.reduce(
-        classes, none, [=](std::size_t c) { return x[c] == top ? static_cast<std::int32_t>(c) : none; },
-        [](std::int32_t a, std::int32_t b) { return min(a, b); });
-    if (block.leader()) predictions(r) = first == none ? -1 : first;
-  }
-};
-
 /// A permutation of 0..n-1 that is a function of seed and epoch.
 inline void shuffle_epoch(std::uint64_t seed, std::size_t epoch, std::vector<std::uint32_t>& order) {
   constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the initial parameters'
   Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation);
   std::iota(order.begin(), order.end(), 0u);
   shuffle(std::span(order), random);
+}
+
+/// The learning rate of every update: it changes between epochs only.
+inline std::vector<float> probe_rates(const LinearProbeOptions& o, std::size_t steps_per_epoch) {
+  std::vector<float> rates;
+  for (std::size_t epoch = 0; epoch < o.epochs; ++epoch) {
+    double rate = o.learning_rate;
+    if (o.final_learning_rate > 0)
+      rate *= std::pow(o.final_learning_rate / rate, static_cast<double>(epoch) / static_cast<double>(o.epochs));
+    for (const std::size_t decay : o.decay_epochs) rate *= epoch < decay ? 1 : 0.1;
+    rates.insert(rates.end(), steps_per_epoch, static_cast<float>(rate));
+  }
+  return rates;
+}
+
+/// The flat parameters that a probe starts from, of a table with [weight | bias] alone.
+template <class A>
+std::vector<A> probe_start(const ParameterTable& table, const LinearProbeOptions& o) {
+  std::vector<A> values = initial_parameters<A>(table, o.seed);
+  if (o.initial_deviation == 0) return values;
+  const std::vector<std::size_t>& shape = table.parameters()[0].shape;
+  for (std::size_t row = 1; row <= shape[0]; ++row) values[row * shape[1] - 1] = A(0);
+  return values;
+}
+
+/// @throws ConfigError for an option out of its range; the optimizer checks its own.
+inline void check_probe(const LinearProbeOptions& o, std::size_t classes) {
+  const std::string where = "train_linear_probe: ";
+  const auto check_rate = [&](const char* name, double value, bool zero) {
+    if (!(zero ? value >= 0 : value > 0) || !std::isfinite(value))
+      throw ConfigError(where + name + (zero ? " must be >= 0, got " : " must be > 0, got ") + std::to_string(value));
+  };
+  if (classes == 0) throw ConfigError(where + "classes must be >= 1, got 0");
+  if (o.optimizer != "adam" && o.optimizer != "sgd")  // lars would take [weight | bias] for one parameter
+    throw ConfigError(where + "optimizer \"" + o.optimizer + "\": wanted adam or sgd");
+  if (o.epochs == 0 || o.batch_size == 0)
+    throw ConfigError(where + "epochs and batch_size must be >= 1, got " + std::to_string(o.epochs) + " and " +
+                      std::to_string(o.batch_size));
+  check_rate("learning_rate", o.learning_rate, false);
+  check_rate("final_learning_rate", o.final_learning_rate, true);
+  check_rate("initial_deviation", o.initial_deviation, true);
 }
 
 /// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.
@@ -179,21 +220,22 @@ struct LinearProbe {
     for (std::size_t first = 0; first < count; first += tile) {
       const std::size_t rows = min(tile, count - first);
       logits(b, features.rows(first, rows), out.rows(0, rows));
-      b.for_each_block(rows, Work{classes},
-                       detail::ProbeArgMax<A, typename B::Memory>{out.rows(0, rows), predictions.rows(first, rows)});
+      arg_max<A>(b, out.rows(0, rows), predictions.rows(first, rows));
     }
   }
 };
 
-/// A linear layer trained on frozen features by Adam and softmax cross-entropy, from PyTorch's default start.
+/// A linear layer trained on frozen features by softmax cross-entropy.
 ///
-/// Waits at the end of training, and of every epoch if there is somebody to tell.
-/// @tparam A        float or double
-/// @param features  [N, D], N in 1..2^32-1, D >= 1
-/// @param labels    [N] in [0, C)
-/// @param classes   C >= 1
-/// @param progress  called after each epoch, if given
-/// @return          a probe for features as they are, standardised or not
+/// Waits at the end of training, and of every epoch if there is somebody to tell or a validation set.
+/// @tparam A          float or double
+/// @param features    [K N, D], N in 1..2^32-1, D >= 1: K >= 1 copies of N samples, such as views augmented otherwise;
+///                    epoch e, from 0, is trained on copy e mod K
+/// @param labels      [N] in [0, C)
+/// @param classes     C >= 1
+/// @param progress    called after each epoch, if given
+/// @param validation  if it has rows, the probe of the first epoch that classifies most of them right is the result
+/// @return            a probe for features as they are, standardised or not
 /// @throws ShapeError if the shapes differ from these.
 /// @throws ConfigError for an option out of its range.
 /// @throws NonFiniteError if the loss became infinite or NaN, as it does for a label out of range.
@@ -201,20 +243,20 @@ struct LinearProbe {
 template <class A, Backend B>
 LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t, 1, B> labels, std::size_t classes,
                                      const LinearProbeOptions& options = {},
-                                     const std::function<void(const LinearProbeProgress&)>& progress = {}) {
+                                     const std::function<void(const LinearProbeProgress&)>& progress = {},
+                                     const std::type_identity_t<LabelledFeatures<A, B>>& validation = {}) {
   using M = typename B::Memory;
-  const std::size_t n = features.extent(0), width = features.extent(1);
+  const std::size_t n = labels.extent(0), width = features.extent(1), unseen = validation.features.extent(0);
   const std::string where = "train_linear_probe: ";
-  if (n == 0 || n > std::numeric_limits<std::uint32_t>::max() || width == 0)
-    throw ShapeError(where + "features must be [N, D] with N in [1, 2^32) and D >= 1, got " +
-                     to_string(features.extents));
-  check_shape("train_linear_probe", "labels", Extents<1>{n}, labels.extents);
-  if (classes == 0) throw ConfigError(where + "classes must be >= 1, got 0");
-  if (options.epochs == 0 || options.batch_size == 0)
-    throw ConfigError(where + "epochs and batch_size must be >= 1, got " + std::to_string(options.epochs) + " and " +
-                      std::to_string(options.batch_size));
-  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate))
-    throw ConfigError(where + "learning_rate must be > 0, got " + std::to_string(options.learning_rate));
+  if (n == 0 || n > std::numeric_limits<std::uint32_t>::max() || width == 0 || features.extent(0) == 0 ||
+      features.extent(0) % n != 0)
+    throw ShapeError(where + "features must be [K N, D] and labels [N] with N in [1, 2^32), K >= 1 and D >= 1, got " +
+                     to_string(features.extents) + " and " + to_string(labels.extents));
+  if (unseen > 0) {
+    check_shape("train_linear_probe", "validation.features", Extents<2>{unseen, width}, validation.features.extents);
+    check_shape("train_linear_probe", "validation.labels", Extents<1>{unseen}, validation.labels.extents);
+  }
+  detail::check_probe(options, classes);
 
   Tensor<A, 1, B> mean, scale;
   if (options.standardize) {
@@ -225,20 +267,23 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
 
   // One parameter [weight | bias]: the features get a column of ones.
   ParameterTable table;
-  table.add("probe", {classes, width + 1}, ParameterKind::linear,
-            {Init::Kind::uniform, 1 / std::sqrt(static_cast<double>(width))});
-  const Tensor<A, 1, B> values(b, {table.size()}, initial_parameters<A>(table, options.seed));
+  Init init{Init::Kind::normal, options.initial_deviation};
+  if (options.initial_deviation == 0) init = {Init::Kind::uniform, 1 / std::sqrt(static_cast<double>(width))};
+  table.add("probe", {classes, width + 1}, ParameterKind::linear, init);
+  const Tensor<A, 1, B> values(b, {table.size()}, detail::probe_start<A>(table, options));
   const Tensor<A, 1, B> gradients(b, {table.size()});
   b.fill(gradients.view(), A(0));
-  Adam<A, B> adam(b, table, {.weight_decay = options.weight_decay});
+  Optimizer<A, B> optimizer(
+      b, table, {.name = options.optimizer, .momentum = options.momentum, .weight_decay = options.weight_decay});
   const View<A, 2, M> weight(values.data, {classes, width + 1}), dweight(gradients.data, weight.extents);
 
-  const std::size_t batch = min(options.batch_size, n), rest = n % batch;
+  const std::size_t batch = min(options.batch_size, n), rest = n % batch, steps = (n + batch - 1) / batch;
   const Tensor<A, 2, B> x(b, {batch, width + 1}), logits(b, {batch, classes});
-  const Tensor<std::int32_t, 1, B> y(b, {batch});
+  const Tensor<std::int32_t, 1, B> y(b, {batch}), predictions(b, {unseen});
   const Tensor<A, 1, B> losses(b, {batch}), total(b, {1});
   const Tensor<std::uint32_t, 1, B> order(b, {n});
-  const Tensor<float, 1, B> rates(b, {1}, std::vector<float>{static_cast<float>(options.learning_rate)});
+  const std::vector<float> host_rates = detail::probe_rates(options, steps);
+  const Tensor<float, 1, B> rates(b, {host_rates.size()}, host_rates);
   const Tensor<Clock, 1, B> clock(b, {1});
 
   const auto step = [&](std::size_t rows) {
@@ -250,13 +295,22 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
     b.gemm(Op::none, Op::transpose, 1, bx, weight, 0, bz);
     cross_entropy(b, bz, by, bl, bz);
     b.gemm(Op::transpose, Op::none, 1, bz, bx, 0, dweight);
-    adam.step(b, values, gradients, rates, clock);
+    optimizer.step(b, values, gradients, rates, clock);
     b.for_each_block(1, Work{rows}, detail::ProbeEndStep<A, M>{bl, total, clock.data});
   };
   auto whole_batch = b.record([&] { step(batch); });
   auto last_batch = b.record([&] { step(rest == 0 ? batch : rest); });
 
-  const std::size_t steps = (n + batch - 1) / batch;
+  const auto unfolded = [&] {
+    LinearProbe<A, B> probe{{b, {classes, width}}, {b, {classes}}};
+    b.for_each_block(classes, Work{width}, detail::ProbeUnfold<A, M>{weight, mean, scale, probe.weight, probe.bias});
+    return probe;
+  };
+  std::vector<std::int32_t> wanted(unseen);
+  if (unseen > 0) b.download(validation.labels, std::span<std::int32_t>(wanted));
+  LinearProbe<A, B> best;
+  double best_accuracy = -1;
+
   std::vector<std::uint32_t> host_order(n);
   for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
     detail::shuffle_epoch(options.seed, epoch, host_order);
@@ -266,16 +320,26 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
     b.fill(total.view(), A(0));
     for (std::size_t i = 0; i + 1 < steps; ++i) whole_batch();
     last_batch();
-    if (!progress && epoch + 1 < options.epochs) continue;
+    if (!progress && unseen == 0 && epoch + 1 < options.epochs) continue;
     const double loss = static_cast<double>(total.to_host(b)[0]) / static_cast<double>(n);
     if (!std::isfinite(loss))
       throw NonFiniteError(where + "the loss of epoch " + std::to_string(epoch + 1) + " is " + std::to_string(loss));
-    if (progress) progress({epoch + 1, options.epochs, loss});
+    double accuracy = std::numeric_limits<double>::quiet_NaN();
+    if (unseen > 0) {
+      LinearProbe<A, B> probe = unfolded();
+      probe.predict(b, validation.features, predictions);
+      const std::vector<std::int32_t> got = predictions.to_host(b);
+      std::size_t right = 0;
+      for (std::size_t i = 0; i < unseen; ++i) right += got[i] == wanted[i];
+      accuracy = static_cast<double>(right) / static_cast<double>(unseen);
+      if (accuracy > best_accuracy) {
+        best_accuracy = accuracy;
+        best = std::move(probe);
+      }
+    }
+    if (progress) progress({epoch + 1, options.epochs, loss, accuracy});
   }
-
-  LinearProbe<A, B> probe{{b, {classes, width}}, {b, {classes}}};
-  b.for_each_block(classes, Work{width}, detail::ProbeUnfold<A, M>{weight, mean, scale, probe.weight, probe.bias});
-  return probe;
+  return unseen > 0 ? std::move(best) : unfolded();
 }
 
 }  // namespace lotar

@@ -18,6 +18,7 @@ struct Accuracy {
   double all = 0;
   double many = 0, medium = 0, few = 0;  ///< over the images of a group's classes
   double group_deviation = 0;            ///< population standard deviation of the three: how unfair the features are
+  double class_deviation = 0;            ///< the same of the classes
   std::vector<double> classes;           ///< [C]
 };
 
@@ -32,6 +33,22 @@ struct Hits {
     return static_cast<double>(right) / static_cast<double>(total);
   }
 };
+
+/// NaN if a value is.
+inline double population_deviation(std::span<const double> values) {
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double v : values) sum += v;
+  for (const double v : values) squares += (v - sum / n) * (v - sum / n);
+  return std::sqrt(squares / n);
+}
+
+inline void check_predictions(const char* where, std::span<const std::int32_t> predictions,
+                              std::span<const std::int32_t> labels) {
+  if (predictions.size() != labels.size())
+    throw ShapeError(std::string(where) + ": predictions must be [" + std::to_string(labels.size()) + "], got [" +
+                     std::to_string(predictions.size()) + "]");
+}
 
 inline std::size_t check_class(const char* name, std::span<const std::int32_t> classes, std::size_t i,
                                std::size_t count) {
@@ -52,9 +69,7 @@ inline std::size_t check_class(const char* name, std::span<const std::int32_t> c
 /// @throws ConfigError for a class out of range.
 inline Accuracy accuracy(std::span<const std::int32_t> predictions, std::span<const std::int32_t> labels,
                          std::span<const Group> groups) {
-  if (predictions.size() != labels.size())
-    throw ShapeError("accuracy: predictions must be [" + std::to_string(labels.size()) + "], got [" +
-                     std::to_string(predictions.size()) + "]");
+  detail::check_predictions("accuracy", predictions, labels);
   std::vector<detail::Hits> classes(groups.size());
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::size_t label = detail::check_class("labels", labels, i, groups.size());
@@ -74,11 +89,56 @@ inline Accuracy accuracy(std::span<const std::int32_t> predictions, std::span<co
   result.many = group[0].rate();
   result.medium = group[1].rate();
   result.few = group[2].rate();
-  const double mean = (result.many + result.medium + result.few) / 3;
-  double squares = 0;
-  for (const double g : {result.many, result.medium, result.few}) squares += (g - mean) * (g - mean);
-  result.group_deviation = std::sqrt(squares / 3);
+  result.group_deviation = detail::population_deviation(std::vector{result.many, result.medium, result.few});
+  result.class_deviation = detail::population_deviation(result.classes);
   return result;
+}
+
+/// The mean of the accuracies of batches: where the last is smaller, its images count for more.
+///
+/// @param predictions  [N]
+/// @param labels       [N], N >= 1
+/// @param batch_size   >= 1
+/// @throws ShapeError if there are not as many predictions as labels, or none.
+/// @throws ConfigError for a batch size of 0.
+inline double batch_mean_accuracy(std::span<const std::int32_t> predictions, std::span<const std::int32_t> labels,
+                                  std::size_t batch_size) {
+  detail::check_predictions("batch_mean_accuracy", predictions, labels);
+  if (labels.empty()) throw ShapeError("batch_mean_accuracy: wanted at least one label, got none");
+  if (batch_size == 0) throw ConfigError("batch_mean_accuracy: batch_size must be >= 1, got 0");
+  double sum = 0;
+  std::size_t batches = 0;
+  for (std::size_t first = 0; first < labels.size(); first += batch_size, ++batches) {
+    detail::Hits batch;
+    for (; batch.total < batch_size && first + batch.total < labels.size(); ++batch.total)
+      batch.right += predictions[first + batch.total] == labels[first + batch.total];
+    sum += batch.rate();
+  }
+  return sum / static_cast<double>(batches);
+}
+
+/// The mean of each number over several draws of the training set, deviations included.
+///
+/// @throws ShapeError if there are none, or they are not of the same classes.
+inline Accuracy mean_accuracy(std::span<const Accuracy> draws) {
+  if (draws.empty()) throw ShapeError("mean_accuracy: wanted at least one accuracy, got none");
+  Accuracy mean;
+  mean.classes.resize(draws[0].classes.size());
+  const auto n = static_cast<double>(draws.size());
+  for (double Accuracy::*part : {&Accuracy::all, &Accuracy::many, &Accuracy::medium, &Accuracy::few,
+                                 &Accuracy::group_deviation, &Accuracy::class_deviation}) {
+    for (const Accuracy& a : draws) mean.*part += a.*part;
+    mean.*part /= n;
+  }
+  for (const Accuracy& a : draws)
+    if (a.classes.size() != mean.classes.size())
+      throw ShapeError("mean_accuracy: wanted " + std::to_string(mean.classes.size()) + " classes, got " +
+                       std::to_string(a.classes.size()));
+  for (std::size_t c = 0; c < mean.classes.size(); ++c) {
+    for (const Accuracy& a : draws) mean.classes[c] += a.classes[c];
+    mean.classes[c] /= n;
+  }
+  return mean;
 }
 
 /// What several runs gave.

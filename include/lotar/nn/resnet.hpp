@@ -11,8 +11,9 @@
 
 namespace lotar {
 
-/// How a ResNet begins: 3x3 of stride 1 for images of about 32 pixels, or 7x7 of stride 2 and max pooling.
-enum class Stem { cifar, imagenet };
+/// How a ResNet begins: 3x3 of stride 1 for images of about 32 pixels, or 7x7 of stride 2 and max pooling. Unpadded is
+/// cifar's without padding, as the thesis' code evaluates networks that it trained with it.
+enum class Stem { cifar, imagenet, unpadded };
 
 struct ResNetOptions {
   std::vector<std::size_t> blocks = {2, 2, 2, 2};  ///< residual blocks in each stage
@@ -90,8 +91,9 @@ class ResNet {
  public:
   explicit ResNet(ParameterTable& table, const ResNetOptions& options = {})
       : stem_(table, "conv1", "bn1",
-              options.stem == Stem::cifar ? ConvUnit::Options{3, options.width, 3, Conv2d{1, 1}}
-                                          : ConvUnit::Options{3, options.width, 7, Conv2d{2, 3}}) {
+              options.stem == Stem::imagenet
+                  ? ConvUnit::Options{3, options.width, 7, Conv2d{2, 3}}
+                  : ConvUnit::Options{3, options.width, 3, Conv2d{1, options.stem == Stem::cifar ? 1u : 0u}}) {
     if (options.stem == Stem::imagenet) max_pool_.emplace(3, Conv2d{2, 1});
     std::size_t channels = options.width;
     for (std::size_t stage = 0; stage < options.blocks.size(); ++stage)
