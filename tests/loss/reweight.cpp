@@ -216,6 +216,10 @@ TEST_CASE("the presets") {
                        "lotar_preset: there is no \"thesis\"; known: readme, thesis_code, figure", ConfigError);
 }
 
+TEST_CASE("a sign of 0 gives weight 1 to all") {
+  CHECK(weights({1, 4, 2}, 0) == std::vector<double>{1, 1, 1});
+}
+
 TEST_CASE("bad input is refused") {
   TestBackend b;
   const Tensor<float, 2, TestBackend> z(b, {4, 3}), odd(b, {3, 3});
@@ -224,7 +228,7 @@ TEST_CASE("bad input is refused") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(view_distances(b, z, {}, three), "view_distances: d must be [2], got [3]", ShapeError);
   CHECK_THROWS_WITH_AS(lotar_weights(b, two, {}, three), "lotar_weights: w must be [2], got [3]", ShapeError);
-  CHECK_THROWS_WITH_AS(lotar_weights(b, two, {.sign = .5}, two), "lotar_weights: sign must be 1 or -1, got 0.500000",
+  CHECK_THROWS_WITH_AS(lotar_weights(b, two, {.sign = .5}, two), "lotar_weights: sign must be 1, -1 or 0, got 0.500000",
                        ConfigError);
   CHECK_THROWS_WITH_AS(pair_coefficients(b, two, three), "pair_coefficients: coefficients must be [4], got [3]",
                        ShapeError);
@@ -236,6 +240,6 @@ TEST_CASE("bad input is refused") {
                        "lotar_weights_backward: losses must be [4], got [3]", ShapeError);
   CHECK_THROWS_WITH_AS(lotar_weights_backward(b, z, two, four, {}, odd),
                        "lotar_weights_backward: dz must be [4, 3], got [3, 3]", ShapeError);
-  CHECK_THROWS_WITH_AS(lotar_weights_backward(b, z, two, four, {.sign = 0}, z),
-                       "lotar_weights_backward: sign must be 1 or -1, got 0.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(lotar_weights_backward(b, z, two, four, {.sign = 2}, z),
+                       "lotar_weights_backward: sign must be 1, -1 or 0, got 2.000000", ConfigError);
 }

@@ -18,7 +18,7 @@ grep -q '^made profile all$' "$work/folders/split.txt"
 grep -q '^counts 12 6 3 2$' "$work/folders/split.txt"
 
 "$PROGRAMS/linear_eval" --run "$work/folders" 2>/dev/null | tee "$work/table"
-grep -q ', 23 training images)' "$work/table"
+grep -q ', 23 training images$' "$work/table"
 grep -q '"name": "class3"' "$work/folders/results.json"
 
 # the same as lists, with the test images under their other name, moved, and read by one thread

@@ -148,7 +148,7 @@ train >"$work/stdout" 2>&1 || { echo "the training failed: $(cat "$work/stdout")
 before=$(cd "$work/run" && sha256sum ./*)
 refuse 'there is a run already' train
 refuse 'cannot resume with another configuration: lr was 0.1, is now 0.2' train --resume --lr 0.2
-refuse 'cannot resume with another configuration: method was "lotar", is now "simclr"' train --resume --method simclr
+refuse 'cannot resume with another configuration: lotar was "readme", is now "none"' train --resume --method simclr
 mkdir "$work/full" && touch "$work/full/file"
 refuse 'not empty' train --out "$work/full"
 refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
