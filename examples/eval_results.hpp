@@ -79,11 +79,13 @@ inline Scores score(std::span<const std::int32_t> predictions, std::span<const s
 
 inline Scores mean_scores(std::span<const Scores> draws) {
   Scores mean;
-  for (lotar::Accuracy Scores::*part : {&Scores::thesis, &Scores::sdclr}) {
+  const auto average = [&](auto part) {
     std::vector<lotar::Accuracy> all;
     for (const Scores& s : draws) all.push_back(s.*part);
     mean.*part = lotar::mean_accuracy(all);
-  }
+  };
+  average(&Scores::thesis);
+  average(&Scores::sdclr);
   return mean;
 }
 

@@ -125,11 +125,16 @@ inline Accuracy mean_accuracy(std::span<const Accuracy> draws) {
   Accuracy mean;
   mean.classes.resize(draws[0].classes.size());
   const auto n = static_cast<double>(draws.size());
-  for (double Accuracy::*part : {&Accuracy::all, &Accuracy::many, &Accuracy::medium, &Accuracy::few,
-                                 &Accuracy::group_deviation, &Accuracy::class_deviation}) {
+  const auto average = [&](auto part) {
     for (const Accuracy& a : draws) mean.*part += a.*part;
     mean.*part /= n;
-  }
+  };
+  average(&Accuracy::all);
+  average(&Accuracy::many);
+  average(&Accuracy::medium);
+  average(&Accuracy::few);
+  average(&Accuracy::group_deviation);
+  average(&Accuracy::class_deviation);
   for (const Accuracy& a : draws)
     if (a.classes.size() != mean.classes.size())
       throw ShapeError("mean_accuracy: wanted " + std::to_string(mean.classes.size()) + " classes, got " +
