@@ -30,9 +30,9 @@ Focal focal(std::vector<double> losses, double gamma) {
 }  // namespace
 
 TEST_CASE("a loss of log 2 has missed half: (1/2)^gamma") {
-  const double half = std::log(2.);
-  CHECK(focal({half}, 2).losses[0] == doctest::Approx(half / 4));
-  CHECK(focal({half}, 1).losses[0] == doctest::Approx(half / 2));
+  const double l = std::log(2.);
+  CHECK(focal({l}, 2).losses[0] == doctest::Approx(l / 4));
+  CHECK(focal({l}, 1).losses[0] == doctest::Approx(l / 2));
   const Focal far = focal({50}, 2);
   CHECK(far.losses[0] == doctest::Approx(50));
   CHECK(far.slopes[0] == doctest::Approx(1));
