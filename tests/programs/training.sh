@@ -31,6 +31,7 @@ for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --fo
   "$PROGRAMS/linear_eval" --run "$name" >"$work/table" 2>/dev/null
   grep -q "^${method%% *} " "$work/table"
 done
+grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
 
 "$PROGRAMS/linear_eval" --run "$work/straight" --untrained 2>/dev/null | tee "$work/table"
 grep -q '^untrained' "$work/table"
