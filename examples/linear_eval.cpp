@@ -107,7 +107,7 @@ class Judge {
     const Classes predicted(b_, {{data_.test.size()}});
     const auto scores = [&] { return examples::score(predicted.to_host(b_), data_.test.labels, data_.counts); };
     if (has_classifier(options_)) {
-      lotar::classify(b_, network_, state_, upload_images(data_.test), plain_view(), predicted.view());
+      lotar::classify<float>(b_, network_, state_, test_, predicted.view());
     } else {
       const auto progress = [&](const lotar::LinearProbeProgress& p) {
         if (p.epoch % std::max<std::size_t>(30, p.epochs / 5) == 0)
@@ -256,7 +256,7 @@ int main(int argc, char** argv) {
       ->allow_extra_args(false);
   app.add_option("--groups", options.groups,
                  "Which classes are Many, Medium and Few: thesis or sdclr; empty: the protocol's");
-  app.add_option("--few-shot,--per-class", options.few_shot,
+  app.add_option("--few-shot", options.few_shot,
                  "Train the probe on so many images of each class, such as 50, or on 1% of each; none: on all");
   app.add_option("--draws", options.draws, "Average over so many few-shot training sets; 0: as the protocol says")
       ->check(not_negative());

@@ -93,7 +93,7 @@ void check_recipe(const Recipe& recipe) {
       lotar::find_protocol(value);
     else if (name == "groups")
       lotar::parse_group_convention(value);
-    else if (name != "per-class")
+    else if (name != "few-shot")
       throw lotar::ConfigError("recipe " + recipe.name + ", evaluation: no option \"" + name + "\"");
   }
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lotar/augment/presets.hpp>
+#include <lotar/eval/features.hpp>
 
 #include "../test.hpp"
 
@@ -40,16 +41,18 @@ struct Classifier {
     return network.forward(b, Tensor<float, 4, TestBackend>(b, {{count, side, side, 3}}, x), pass).to_host(b);
   }
 
-  Classes predictions(std::size_t batch) {
+  Classes predictions() {
+    const Tensor<float, 2, TestBackend> features(b, {{count, network.features()}});
+    extract_features(b, network.encoder(), state, images, plain_view(side, Normalize{}), features.view());
     const Tensor<std::int32_t, 1, TestBackend> p(b, {{count}});
-    classify(b, network, state, images, plain_view(side, Normalize{}), p.view(), batch);
+    classify<float>(b, network, state, features, p.view());
     return p.to_host(b);
   }
 };
 
 }  // namespace
 
-TEST_CASE("the classes are those of the largest logits, in batches of any size, and the network stays as it is") {
+TEST_CASE("the classes are those of the largest logits, and the network stays as it is") {
   Classifier c;
   const std::vector<float> logits = c.logits(false);
   Classes wanted;
@@ -58,8 +61,7 @@ TEST_CASE("the classes are those of the largest logits, in batches of any size, 
   CHECK(std::any_of(wanted.begin(), wanted.end(), [&](std::int32_t k) { return k != wanted[0]; }));
 
   const std::vector<float> values = c.state.values.to_host(c.b), statistics = c.state.statistics.to_host(c.b);
-  for (const std::size_t batch : {std::size_t{256}, count, std::size_t{7}, std::size_t{1}})
-    CHECK(c.predictions(batch) == wanted);
+  CHECK(c.predictions() == wanted);
   CHECK(c.state.values.to_host(c.b) == values);
   CHECK(c.state.statistics.to_host(c.b) == statistics);
 }
@@ -67,7 +69,9 @@ TEST_CASE("the classes are those of the largest logits, in batches of any size, 
 TEST_CASE("what does not fit is refused") {
   Classifier c;
   const Tensor<std::int32_t, 1, TestBackend> few(c.b, {{3}});
-  CHECK_THROWS_WITH_AS(classify(c.b, c.network, c.state, c.images, plain_view(side), few.view()),
-                       "classify: predictions must be [40], got [3]", ShapeError);
-  CHECK_THROWS_WITH_AS(c.predictions(0), "classify: batch must be >= 1, got 0", ConfigError);
+  const Tensor<float, 2, TestBackend> features(c.b, {{4, 16}}), narrow(c.b, {{3, 15}});
+  CHECK_THROWS_WITH_AS(classify<float>(c.b, c.network, c.state, features, few.view()),
+                       "classify: predictions must be [4], got [3]", ShapeError);
+  CHECK_THROWS_WITH_AS(classify<float>(c.b, c.network, c.state, narrow, few.view()),
+                       "classify: features must be [3, 16], got [3, 15]", ShapeError);
 }

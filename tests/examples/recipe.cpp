@@ -12,7 +12,7 @@ constexpr const char* small = R"({
   "about": "Seconds.", "dataset": "synthetic",
   "options": {"epochs": 2, "lr": 0.5, "projector": "mlp"},
   "methods": [{"name": "simclr", "lr": 0.1}, {"name": "code", "method": "lotar", "lotar": "thesis_code"}],
-  "evaluation": {"protocol": "thesis", "per-class": 20},
+  "evaluation": {"protocol": "thesis", "few-shot": 20},
   "splits": [1, 2]})";
 
 Recipe small_recipe() { return parse_recipe(Json::parse(small), "folder/small.json"); }
@@ -141,8 +141,8 @@ TEST_CASE("methods, splits and seeds may be added; what is there must stay as it
   override_option(now, "epochs=3");
   CHECK(merge_fault(before, now) == start + "methods.code.epochs was 2, is now 3");
   now = small_recipe();
-  now.evaluation.erase("per-class");
-  CHECK(merge_fault(before, now) == start + "evaluation.per-class was 20, is now not set");
+  now.evaluation.erase("few-shot");
+  CHECK(merge_fault(before, now) == start + "evaluation.few-shot was 20, is now not set");
   now = small_recipe();
   now.dataset = "cifar10";
   CHECK(merge_fault(before, now) == start + "dataset was \"synthetic\", is now \"cifar10\"");

@@ -9,6 +9,7 @@
 
 #include "../reference/loss.hpp"
 #include "../test.hpp"
+#include "wave.hpp"
 
 using namespace lotar;
 
@@ -37,18 +38,6 @@ Result<T> run(const std::vector<T>& z, std::size_t rows, const LotarOptions& opt
   for (std::size_t a = 0; a < rows; ++a)
     result.loss += static_cast<double>(result.coefficients[a]) * static_cast<double>(l[a]);
   return result;
-}
-
-/// sin(1 + 0.7 i + 1.3 j + 0.11 i j) (1 + 0.1 i), as in tests/reference/loss.py.
-template <class T>
-std::vector<T> wave(std::size_t rows, std::size_t cols) {
-  std::vector<T> z;
-  for (std::size_t r = 0; r < rows; ++r)
-    for (std::size_t c = 0; c < cols; ++c) {
-      const double i = static_cast<double>(r), j = static_cast<double>(c);
-      z.push_back(static_cast<T>(std::sin(1 + .7 * i + 1.3 * j + .11 * i * j) * (1 + .1 * i)));
-    }
-  return z;
 }
 
 /// The weights of given distances.
@@ -216,9 +205,7 @@ TEST_CASE("the presets") {
                        "lotar_preset: there is no \"thesis\"; known: readme, thesis_code, figure", ConfigError);
 }
 
-TEST_CASE("a sign of 0 gives weight 1 to all") {
-  CHECK(weights({1, 4, 2}, 0) == std::vector<double>{1, 1, 1});
-}
+TEST_CASE("a sign of 0 gives weight 1 to all") { CHECK(weights({1, 4, 2}, 0) == std::vector<double>{1, 1, 1}); }
 
 TEST_CASE("bad input is refused") {
   TestBackend b;

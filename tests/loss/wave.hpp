@@ -18,8 +18,9 @@ std::vector<T> wave(std::size_t rows, std::size_t cols) {
   return z;
 }
 
-inline void check_near(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance) {
+template <class T>
+void check_near(const std::vector<T>& got, const std::vector<double>& wanted, double tolerance) {
   REQUIRE(got.size() == wanted.size());
   for (std::size_t i = 0; i < got.size(); ++i)
-    CHECK(std::abs(got[i] - wanted[i]) <= tolerance * (1 + std::abs(wanted[i])));
+    CHECK(std::abs(static_cast<double>(got[i]) - wanted[i]) <= tolerance * (1 + std::abs(wanted[i])));
 }

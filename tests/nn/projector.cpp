@@ -75,8 +75,8 @@ TEST_CASE("the ReLU: max(x, 0), and the gradient where x > 0") {
 
 TEST_CASE("what is unknown or does not fit is refused") {
   ParameterTable table;
-  CHECK_THROWS_WITH_AS(Projector(table, "none", 4), "projector: the kind must be thesis, mlp, mlp_bn or linear, got \"none\"",
-                       ConfigError);
+  CHECK_THROWS_WITH_AS(Projector(table, "none", 4),
+                       "projector: the kind must be thesis, mlp, mlp_bn or linear, got \"none\"", ConfigError);
   CHECK_THROWS_WITH_AS(Projector(table, "mlp", 4, {.out = 0}),
                        "projector: widths must be >= 1, got out 0, bottleneck 10", ConfigError);
   CHECK_THROWS_WITH_AS(Projector(table, "thesis", 4, {.bottleneck = 0}),

@@ -13,7 +13,7 @@ cat >"$work/tiny.json" <<'JSON'
   "options": {"profile": "pareto", "ratio": 100, "arch": "resnet10", "width": 2, "projector": "mlp", "epochs": 2, "batch-size": 64, "optimizer": "sgd",
               "lr": 0.1, "warmup-epochs": 1, "checkpoint-every": 1, "metrics-every": 1},
   "methods": [{"name": "simclr"}, {"name": "lotar", "lotar": "readme"}, {"name": "never", "method": "simclr", "lr": 1e38}],
-  "evaluation": {"protocol": "standardized", "per-class": 2},
+  "evaluation": {"protocol": "standardized", "few-shot": 2},
   "published": {"synthetic": {"source": "nobody", "methods": {"simclr": {"all": [12.5, 0.25]}}}}
 }
 JSON
@@ -104,8 +104,8 @@ refuse() {  # WORDS OPTIONS...: exit code 2 and one line on stderr that has the 
   said "$words"
 }
 refuse 'holds runs of another recipe: methods.lotar.lr was 0.1, is now 0.2' reproduce --set lr=0.2
-sed 's/"per-class": 2/"per-class": 3/' "$work/tiny.json" >"$work/other.json"
-refuse 'holds runs of another recipe: evaluation.per-class was 2, is now 3' reproduce --recipe "$work/other.json"
+sed 's/"few-shot": 2/"few-shot": 3/' "$work/tiny.json" >"$work/other.json"
+refuse 'holds runs of another recipe: evaluation.few-shot was 2, is now 3' reproduce --recipe "$work/other.json"
 refuse 'recipe "none": wanted a file, or one of: balanced, paper, quick, thesis' reproduce --recipe none
 refuse 'none.json' reproduce --recipe "$work/none.json"
 refuse 'method "byol": recipe tiny has simclr, lotar, never' reproduce --methods byol

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by augment.py.
+// clang-format off
 
 #include <map>
 #include <string>

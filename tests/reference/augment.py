@@ -36,6 +36,7 @@ def emit(name, values):
 print("""#pragma once
 
 // Made by augment.py.
+// clang-format off
 
 #include <map>
 #include <string>

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by diagnostics.py.
+// clang-format off
 
 #include <vector>
 

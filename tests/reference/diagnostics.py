@@ -38,7 +38,7 @@ def emit(comment, name, values):
     print(textwrap.fill(text, 118, initial_indent="    ", subsequent_indent="     "))
 
 
-print("#pragma once\n\n// Made by diagnostics.py.\n\n#include <vector>\n\nnamespace expected {\n")
+print("#pragma once\n\n// Made by diagnostics.py.\n// clang-format off\n\n#include <vector>\n\nnamespace expected {\n")
 i = np.arange(40)
 x, y = 17 * i % 41 - 20, i * i % 11  # y has many ties
 emit("of x and y, x and x^3, x and -y", "rank_correlations",

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by eval.py.
+// clang-format off
 
 #include <vector>
 

@@ -133,7 +133,7 @@ RUNS = {
     "sgd_probe": trained(sgd, tenths, deviation=0.01),
     "exponential_probe": trained(adam(0.01), exponential, copies=2),
 }
-print("#pragma once\n\n// Made by eval.py.\n\n#include <vector>\n\nnamespace expected {\n")
+print("#pragma once\n\n// Made by eval.py.\n// clang-format off\n\n#include <vector>\n\nnamespace expected {\n")
 for name, (parameters, losses, right) in RUNS.items():
     print("/// weight [C, D], then bias [C]; the mean loss of each epoch; and how many of 30 other rows are right after it.")
     emit(name, parameters)

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by images.py.
+// clang-format off
 
 #include <cstddef>
 #include <string>

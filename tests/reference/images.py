@@ -63,6 +63,7 @@ deep = Image.frombytes("I;16", (WIDTH, HEIGHT), bytes(v for b in formula(HEIGHT,
 print(f"""#pragma once
 
 // Made by images.py.
+// clang-format off
 
 #include <cstddef>
 #include <string>

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by loss.py.
+// clang-format off
 
 #include <vector>
 

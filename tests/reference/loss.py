@@ -45,7 +45,7 @@ def emit(name, values):
     wrapped(numbers(values) + ";")
 
 
-print("#pragma once\n\n// Made by loss.py.\n\n#include <vector>\n\nnamespace expected {\n")
+print("#pragma once\n\n// Made by loss.py.\n// clang-format off\n\n#include <vector>\n\nnamespace expected {\n")
 
 z = wave(2 * N, D).requires_grad_()
 losses = nt_xent(z)

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by optim.py.
+// clang-format off
 
 #include <vector>
 

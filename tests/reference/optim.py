@@ -30,7 +30,7 @@ def emit(name, values):
     print(textwrap.fill(text, 118, initial_indent="    ", subsequent_indent="     "))
 
 
-print("#pragma once\n\n// Made by optim.py.\n\n#include <vector>\n\nnamespace expected {\n")
+print("#pragma once\n\n// Made by optim.py.\n// clang-format off\n\n#include <vector>\n\nnamespace expected {\n")
 emit("sgd", trained(lambda w: torch.optim.SGD(w, lr=1, momentum=0.9, weight_decay=0.01)))
 emit("adam", trained(lambda w: torch.optim.Adam(w, lr=1)))
 emit("adam_decay", trained(lambda w: torch.optim.Adam(w, lr=1, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.1)))

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by rand_augment.py.
+// clang-format off
 
 #include <cstdint>
 #include <vector>
@@ -27,7 +28,6 @@ struct PillowCase {
   std::vector<std::uint8_t> small;
 };
 
-// clang-format off
 inline const std::vector<PillowCase> rand_augment = {
     {{{shear_x, 0.4f}}, 0xc4aa6439f431b4d6, 0x67818933d3cdae8c, {0, 83, 166, 64, 147, 230, 138, 221, 48, 222, 49, 132,
      60, 143, 226, 67, 150, 233, 181, 8, 91, 104, 188, 16, 181, 10, 95, 12, 98, 184, 109, 196, 27, 119, 207, 39, 236,
@@ -385,6 +385,5 @@ inline const std::vector<PillowCase> rand_augment = {
     {{{equalize, 0.6158446f}, {auto_contrast, 0.42559713f}, {sharpness, 0.111522235f}, {shear_y, 0.38524708f}},
      0xbbca411b988da7ca, 0xfd7fdec6e9106360, {}},
 };
-// clang-format on
 
 }  // namespace expected

@@ -86,6 +86,7 @@ def emit(steps, small):
 print(f"""#pragma once
 
 // Made by rand_augment.py.
+// clang-format off
 
 #include <cstdint>
 #include <vector>
@@ -111,7 +112,6 @@ struct PillowCase {{
   std::vector<std::uint8_t> small;
 }};
 
-// clang-format off
 inline const std::vector<PillowCase> rand_augment = {{""")
 
 draw = random.Random(1)
@@ -134,6 +134,5 @@ for k in range(60):
     emit([(kind, value(kind, draw.uniform(0, 30), draw.choice([1, -1]) if kind in SIGNED else 1), *centre())
           for kind in draw.choices(KINDS, k=draw.randint(2, 4))], False)
 print("""};
-// clang-format on
 
 }  // namespace expected""")

@@ -1,6 +1,7 @@
 #pragma once
 
 // Made by resnet.py.
+// clang-format off
 
 #include <cstddef>
 #include <vector>

@@ -90,6 +90,7 @@ def emit(label, net, forward, x):
 print("""#pragma once
 
 // Made by resnet.py.
+// clang-format off
 
 #include <cstddef>
 #include <vector>

@@ -50,7 +50,7 @@ struct Sdclr {
     return sum;
   }
 
-  Array2 rows_of(const Array2& dz, std::size_t first) {
+  Array2 half_rows(const Array2& dz, std::size_t first) {
     Array2 part(b, {{n, 4}});
     b.copy(dz.rows(first, n), part.view());
     return part;
@@ -63,8 +63,8 @@ struct Sdclr {
     const Array2 z1 = network.forward(b, view(1), dense), z2 = network.forward(b, view(2), pruned);
     Array2 z(b, {{2 * n, 4}}), dz(b, {{2 * n, 4}});
     const double loss = loss_of(z1, z2, z, dz);
-    network.backward(b, rows_of(dz, 0), dense);
-    network.backward(b, rows_of(dz, n), pruned);
+    network.backward(b, half_rows(dz, 0), dense);
+    network.backward(b, half_rows(dz, n), pruned);
     branch.add_gradients(b, state);
     gradients = state.gradients.to_host(b);
     return loss;
@@ -85,11 +85,11 @@ TEST_CASE("one joint backward gives what SDCLR's three forwards and two losses g
   auto dense = s.state.pass(s.b, true);
   const Array2 z1 = s.network.forward(s.b, s.view(1), dense);
   s.loss_of(z1, constant, z, dz);
-  s.network.backward(s.b, s.rows_of(dz, 0), dense);
+  s.network.backward(s.b, s.half_rows(dz, 0), dense);
   auto pruned = s.branch.pass(s.b, s.state, true);
   const Array2 z2 = s.network.forward(s.b, s.view(2), pruned);
   s.loss_of(z1, z2, z, dz);
-  s.network.backward(s.b, s.rows_of(dz, n), pruned);
+  s.network.backward(s.b, s.half_rows(dz, n), pruned);
   s.branch.add_gradients(s.b, s.state);
 
   const std::vector<double> three = s.state.gradients.to_host(s.b);

@@ -28,8 +28,7 @@ inline lotar::PretrainingOptions training_options() {
 /// A training of this method on B.
 template <class B, class Method>
 struct Training : lotar::Pretraining<float, B, Method, decltype(lotar::thesis_augmentation(8))> {
-  explicit Training(B& b, const lotar::PretrainingOptions& options = training_options(),
-                    Method method = Method{})
+  explicit Training(B& b, const lotar::PretrainingOptions& options = training_options(), Method method = Method{})
       : Training::Pretraining(b, training_images(), training_shape, options, std::move(method),
                               lotar::thesis_augmentation(8)) {}
 

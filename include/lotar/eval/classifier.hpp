@@ -2,11 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 #include <utility>
-#include <vector>
 
-#include <lotar/augment/views.hpp>
 #include <lotar/nn/network.hpp>
 #include <lotar/nn/state.hpp>
 #include <lotar/ops/arg_max.hpp>
@@ -17,30 +14,19 @@ namespace lotar {
 /// statistics.
 ///
 /// @param state        its values and statistics are read, and left as they are
-/// @param images       [N, H, W, C], C 1 or 3
-/// @param pipeline     draws nothing, see plain_view; its output is what the network sees
+/// @param features     [N, F] of the images, as extract_features gives them
 /// @param predictions  [N] out: of equal logits the first, -1 where all are NaN
-/// @param batch        images at a time, >= 1; no prediction depends on it
-/// @throws ShapeError if there are not as many predictions as images.
-/// @throws ConfigError for a batch of 0.
-template <class T, Backend B, class Pipeline>
-void classify(B& b, const Network& network, NetworkState<T, B>& state, const In<std::uint8_t, 4, B>& images,
-              const Pipeline& pipeline, const Out<std::int32_t, 1, B>& predictions, std::size_t batch = 256) {
-  const std::size_t n = images.extent(0);
-  if (batch == 0) throw ConfigError("classify: batch must be >= 1, got 0");
-  check_shape("classify", "predictions", Extents<1>{n}, predictions.extents);
-  std::vector<std::uint32_t> all(n);
-  std::iota(all.begin(), all.end(), 0u);
-  const Tensor<std::uint32_t, 1, B> samples(b, {{n}}, all);
-  const ImageSize size = pipeline.footprint({images.extent(1), images.extent(2)}).output;
+/// @throws ShapeError if the shapes differ from these.
+template <class T, Backend B>
+void classify(B& b, const Network& network, NetworkState<T, B>& state, const In<Accum<T>, 2, B>& features,
+              const Out<std::int32_t, 1, B>& predictions) {
+  const std::size_t n = features.extent(0);
+  check_shape("classify", "features", Extents<2>{{n, network.features()}}, features.extents);
+  check_shape("classify", "predictions", Extents<1>{{n}}, predictions.extents);
   Pass<T, B> pass = state.pass(b, false);
-  for (std::size_t first = 0; first < n; first += batch) {
-    const std::size_t count = min(batch, n - first);
-    Tensor<T, 4, B> x(b, {{count, size.height, size.width, 3}});
-    fixed_view<T>(b, images, samples.rows(first, count), pipeline, x.view());
-    const Tensor<Accum<T>, 2, B> logits = network.forward(b, std::move(x), pass);
-    arg_max<Accum<T>>(b, logits, predictions.rows(first, count));
-  }
+  Tensor<Accum<T>, 2, B> x(b, features.extents);
+  b.copy(features, x.view());
+  arg_max<Accum<T>>(b, network.projector().forward(b, std::move(x), pass), predictions);
 }
 
 }  // namespace lotar

@@ -7,7 +7,7 @@
 #include <lotar/core/backend.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/loss/nt_xent.hpp>
-#include <lotar/ops/reduce.hpp>
+#include <lotar/ops/log_sum_exp.hpp>
 
 namespace lotar {
 namespace detail {
@@ -23,11 +23,10 @@ struct DclwWeights {
     const std::size_t m = losses.size(), n = m / 2;
     const T* s = positives.data;
     const T scale = inverse_sigma / inverse_temperature(0);  // s_ap scale = cos / sigma
-    const T top = block_max(block, n, [=](std::size_t i) { return product(scale, s[i]); });
-    const auto power = [=](std::size_t i) { return exp(product(scale, s[i]) - top); };
-    const T mean = block_sum(block, n, power) / static_cast<T>(n);
+    const auto x = [=](std::size_t i) { return product(scale, s[i]); };
+    const LogSumExp<T> all = log_sum_exp(block, n, x);
     block.for_each(m, [&](std::size_t a) {
-      const T weight = T(2) - power(a < n ? a : a - n) / mean;
+      const T weight = T(2) - static_cast<T>(n) * exp(-all.minus(x(a < n ? a : a - n)));
       v(a) = weight;
       losses(a) += (T(1) - weight) * s[a];
     });
@@ -48,7 +47,7 @@ struct DclwWeights {
 /// @param v       [2N] out
 /// @throws ShapeError if the shapes differ; ConfigError unless sigma is finite and > 0 and the denominator is of the
 ///         negatives.
-/// @source Yeh et al., Decoupled contrastive learning, ECCV 2022, section 3.2.
+/// @source Yeh et al., Decoupled contrastive learning, ECCV 2022.
 template <Backend B, class T>
 void dclw_losses(B& b, const NtXent<T, B>& state, double sigma, Out<T, 1, B> losses, Out<T, 1, B> v) {
   check_shape("dclw_losses", "losses", state.positives.extents, losses.extents);

@@ -57,7 +57,7 @@ struct MemoryStrengths {
 /// A sample's memory s is its loss in the first epoch and a moving average later; at the end of an epoch all become
 /// strengths M = ((s - mean s) / max |s - mean s| + 1) / 2 in [0, 1], by which the next epoch's views are augmented.
 ///
-/// @source Zhou et al., Contrastive learning with boosted memorization, ICML 2022, eqs. 2 and 3.
+/// @source Zhou et al., Contrastive learning with boosted memorization, ICML 2022.
 template <class A, Backend B>
 class LossMemory {
  public:

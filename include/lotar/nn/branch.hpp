@@ -81,16 +81,8 @@ class Branch {
   Pass<T, B> pass(B& b, NetworkState<T, B>& state, bool training) {
     using M = typename B::Memory;
     b.for_each(values_.size(), detail::GatherBranch<A, M>{state.values, mask, source_, values_});
-    if (training) b.fill(gradients_.view(), A(0));
     const auto statistics = state.statistics.rows(statistics_offset_, statistics_size_);
-    Pass<T, B> pass{{}, values_, gradients_, statistics, training};
-    if constexpr (std::is_same_v<T, A>) {
-      pass.filters = pass.values;
-    } else {
-      b.for_each(values_.size(), detail::Narrow<T>{values_.data, filters_.data});
-      pass.filters = filters_;
-    }
-    return pass;
+    return detail::bind_pass<T, B>(b, values_, gradients_, statistics, filters_, training);
   }
 
   /// Adds the gradients of the last pass to the state's, those of masked weights left out.

@@ -34,6 +34,7 @@ class Network {
 
   const ParameterTable& table() const { return table_; }
   const ResNet& encoder() const { return encoder_; }
+  const Projector& projector() const { return projector_; }
   std::size_t features() const { return encoder_.features(); }
   std::size_t projections() const { return projections_; }
   /// The second branch, if the options asked for one.

@@ -56,14 +56,10 @@ void contrastive_objective(B& b, const Method& method, In<A, 1, B> temperature, 
   if (options.dclw > 0) dclw_losses<B, A>(b, phase, options.dclw, batch.losses, factors);
   method.weigh(b, batch);
   pair_coefficients<B, A>(b, batch.weights, coefficients);
-  if (options.focal > 0 || options.dclw > 0)
-    b.for_each(factors.size(), detail::Multiply<A, M>{coefficients, factors, factors});
-  if (options.focal > 0)
-    nt_xent_backward<B, A>(b, phase, factors, dz);
-  else if (options.dclw > 0)
-    nt_xent_backward<B, A>(b, phase, coefficients, factors, dz);
-  else
-    nt_xent_backward<B, A>(b, phase, coefficients, dz);
+  const bool factored = options.focal > 0 || options.dclw > 0;  // by the whole loss, or by its positives
+  if (factored) b.for_each(factors.size(), detail::Multiply<A, M>{coefficients, factors, factors});
+  const In<A, 1, B> plain = coefficients, changed = factors;
+  nt_xent_backward<B, A>(b, phase, options.focal > 0 ? changed : plain, factored ? changed : plain, dz);
   method.add_gradient(b, batch, dz);
 }
 

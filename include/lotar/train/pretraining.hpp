@@ -291,11 +291,11 @@ class Pretraining {
     } else {
       Pass<T, B> pruned = branch_->pass(b_, state_, true);
       const Tensor<A, 2, B> z(b_, {{2 * n, network_.projections()}});
-      b_.copy(network_.forward(b_, rows_of(x, 0), dense), z.rows(0, n));
-      b_.copy(network_.forward(b_, rows_of(x, n), pruned), z.rows(n, n));
+      b_.copy(network_.forward(b_, half_rows(x, 0), dense), z.rows(0, n));
+      b_.copy(network_.forward(b_, half_rows(x, n), pruned), z.rows(n, n));
       const Tensor<A, 2, B> dz = gradient(z, n);
-      network_.backward(b_, rows_of(dz, 0), dense);
-      network_.backward(b_, rows_of(dz, n), pruned);
+      network_.backward(b_, half_rows(dz, 0), dense);
+      network_.backward(b_, half_rows(dz, n), pruned);
       branch_->add_gradients(b_, state_);
     }
     optimizer_.step(b_, state_.values, state_.gradients, rates_, device_clock_);
@@ -319,7 +319,7 @@ class Pretraining {
 
   /// Half of a tensor's rows, from `first` on, sharing its memory.
   template <class U, std::size_t N>
-  static Tensor<U, N, B> rows_of(const Tensor<U, N, B>& t, std::size_t first) {
+  static Tensor<U, N, B> half_rows(const Tensor<U, N, B>& t, std::size_t first) {
     const auto rows = t.rows(first, t.extent(0) / 2);
     return {rows, std::shared_ptr<U[]>(t.memory(), rows.data)};
   }
