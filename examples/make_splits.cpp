@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <lotar/core/error.hpp>
 #include <lotar/data/dataset.hpp>
@@ -35,13 +36,10 @@ std::string default_name(const Options& options) {
          std::to_string(options.seed) + ".txt";
 }
 
-void print(const lotar::Dataset& dataset, const lotar::Split& split) {
-  static constexpr const char* names[] = {"Many", "Medium", "Few"};
-  const auto groups = lotar::group_classes(split.counts);
+void print(const lotar::Dataset& dataset, const lotar::Split& split, const std::vector<lotar::Group>& groups) {
   std::printf("%5s  %-16s %7s  %s\n", "class", "name", "images", "group");
   for (std::size_t c = 0; c < split.counts.size(); ++c)
-    std::printf("%5zu  %-16s %7zu  %s\n", c, dataset.classes[c].c_str(), split.counts[c],
-                names[static_cast<int>(groups[c])]);
+    std::printf("%5zu  %-16s %7zu  %s\n", c, dataset.classes[c].c_str(), split.counts[c], lotar::group_name(groups[c]));
   std::printf("%5s  %-16s %7zu\n", "", "all", split.indices.size());
 }
 
@@ -62,6 +60,7 @@ void make_splits(const Options& options) {
   const lotar::Split split =
       lotar::make_split(dataset, lotar::long_tail_indices(dataset.labels, dataset.classes.size(), long_tail),
                         lotar::long_tail_text(long_tail));
+  const std::vector<lotar::Group> groups = lotar::group_classes(split.counts);
   const std::string out = options.out.empty() ? default_name(options) : options.out;
   if (!options.force && std::filesystem::exists(out)) {
     const std::string text = lotar::split_text(split);
@@ -69,7 +68,7 @@ void make_splits(const Options& options) {
       throw lotar::IoError(out, "exists and is another split; --force overwrites it");
   }
   lotar::write_split(out, split);
-  print(dataset, split);
+  print(dataset, split, groups);
   std::printf("%s: %s\n", out.c_str(), split.made.c_str());
 }
 

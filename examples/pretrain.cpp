@@ -60,30 +60,27 @@ Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const 
           {"weight_histogram", examples::weight_histogram(record.weight)}};
 }
 
-/// A picture of the first samples of the training set beside two views of each.
+/// A picture of some samples of the training set beside two views of each.
 template <class Pipeline>
 void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& data, const Pipeline& views,
                 std::uint64_t seed) {
   const lotar::Extents<4> shape = data.shape();
-  const std::size_t n = std::min<std::size_t>(16, shape[0]), pixels = shape[1] * shape[2];
-  const lotar::Tensor<std::uint8_t, 4, ExampleBackend> images(b, shape, data.pixels());
-  std::vector<std::uint32_t> first(n);
-  for (std::uint32_t i = 0; i < n; ++i) first[i] = i * static_cast<std::uint32_t>(shape[0] / n);
-  const lotar::Tensor<std::uint32_t, 1, ExampleBackend> order(b, {{n}}, first);
+  const std::size_t n = std::min<std::size_t>(16, shape[0]);
+  std::vector<std::uint32_t> chosen(n), all(n);
+  for (std::uint32_t i = 0; i < n; ++i) chosen[i] = i * static_cast<std::uint32_t>(shape[0] / n), all[i] = i;
+  const lotar::Dataset samples = lotar::subset(data.images, chosen);
+  const std::span<const std::uint8_t> originals = lotar::values(samples.images);
+  const lotar::Tensor<std::uint8_t, 4, ExampleBackend> images(b, {{n, shape[1], shape[2], shape[3]}}, originals);
+  const lotar::Tensor<std::uint32_t, 1, ExampleBackend> order(b, {{n}}, all);
   const lotar::Clock start;
   const lotar::Tensor<lotar::Clock, 1, ExampleBackend> clock(b, {{1}}, std::span(&start, 1));
   lotar::Tensor<float, 4, ExampleBackend> out(b, {{2 * n, shape[1], shape[2], 3}});
   lotar::two_views<float>(b, images, order, n, clock, seed, views, out.view());
   const std::vector<std::uint8_t> made = examples::to_bytes(out.to_host(b));
-  std::vector<std::uint8_t> originals;
-  for (const std::uint32_t i : first) {
-    const auto image = data.pixels().subspan(i * pixels * shape[3], pixels * shape[3]);
-    originals.insert(originals.end(), image.begin(), image.end());
-  }
   const std::span<const std::uint8_t> both(made);
   examples::write_view_grid(path, {n, shape[1], shape[2], shape[3], originals},
-                            {n, shape[1], shape[2], 3, both.first(n * pixels * 3)},
-                            {n, shape[1], shape[2], 3, both.subspan(n * pixels * 3)});
+                            {n, shape[1], shape[2], 3, both.first(both.size() / 2)},
+                            {n, shape[1], shape[2], 3, both.subspan(both.size() / 2)});
 }
 
 /// Trains by a method, given what makes its views end in a normalisation or without one.

@@ -152,8 +152,6 @@ inline Options read_options(const std::string& path) {
 
 /// All options, and what computes.
 inline lotar::Json to_json(const Options& o, const std::string& backend) {
-  const auto version = std::to_string(lotar::version_major) + "." + std::to_string(lotar::version_minor) + "." +
-                       std::to_string(lotar::version_patch);
   return {{"method", o.method},
           {"lotar", o.lotar},
           {"rand-augment", o.rand_augment},
@@ -189,7 +187,7 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"checkpoint-every", o.checkpoint_every},
           {"metrics-every", o.metrics_every},
           {"max-steps", o.max_steps},
-          {"versions", {{"lotar", version}, {"backend", backend}}}};
+          {"versions", {{"lotar", lotar::version}, {"backend", backend}}}};
 }
 
 /// The options that a resumed run may have otherwise: none of them changes what is computed.

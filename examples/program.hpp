@@ -3,10 +3,10 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdio>
 #include <exception>
 #include <istream>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <string>
@@ -23,8 +23,8 @@ inline CLI::Validator not_negative() {
   return CLI::Validator(check, "", "not_negative");
 }
 
-/// Reads an app's options from a flat JSON object, whose keys are the long names of options without dashes. Objects
-/// inside it, such as the versions that a run records, are no options and are skipped.
+/// Reads an app's options from a flat JSON object, whose keys are the long names of options without dashes. The
+/// "versions" that a run records are no option and are skipped.
 class JsonConfig : public CLI::Config {
  public:
   explicit JsonConfig(const CLI::App& app) : app_(app) {}
@@ -33,15 +33,24 @@ class JsonConfig : public CLI::Config {
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     const auto path = app_.get_option("--config")->as<std::string>();
-    const lotar::Json json = lotar::parse_json(std::string(std::istreambuf_iterator<char>(input), {}), path);
+    std::string text(max_bytes + 1, '\0');
+    input.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(input.gcount()));
+    if (text.size() > max_bytes) throw lotar::IoError(path, "wanted a file of options, of 1 MiB at most");
+    const lotar::Json json = lotar::parse_json(text, path);
     if (!json.is_object()) throw lotar::IoError(path, "wanted a JSON object of options");
     std::vector<CLI::ConfigItem> options;
     for (const auto& [name, value] : json.items()) {
-      if (value.is_object()) continue;
-      if (app_.get_option_no_throw("--" + name) == nullptr) throw lotar::IoError(path, "no option \"" + name + "\"");
+      if (name == "versions") continue;
+      const CLI::Option* option = app_.get_option_no_throw("--" + name);
+      if (option == nullptr) throw lotar::IoError(path, "no option \"" + name + "\"");
+      const bool list = value.is_array() && option->get_items_expected_max() > 1;
+      for (const lotar::Json& one : list ? value : lotar::Json::array({value}))
+        if (!one.is_string() && !one.is_number() && !one.is_boolean())
+          throw lotar::IoError(path, name + ": wanted text or a number, got " + one.dump());
       CLI::ConfigItem item;
       item.name = name;
-      for (const lotar::Json& one : value.is_array() ? value : lotar::Json::array({value}))
+      for (const lotar::Json& one : list ? value : lotar::Json::array({value}))
         item.inputs.push_back(one.is_string() ? one.get<std::string>() : one.dump());
       options.push_back(std::move(item));
     }
@@ -49,6 +58,8 @@ class JsonConfig : public CLI::Config {
   }
 
  private:
+  static constexpr std::size_t max_bytes = std::size_t{1} << 20;
+
   const CLI::App& app_;
 };
 

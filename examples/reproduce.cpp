@@ -21,6 +21,7 @@
 #include <lotar/io/atomic_file.hpp>
 #include <lotar/io/json.hpp>
 
+#include "eval_results.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
 #include "reproduction/child.hpp"
@@ -74,9 +75,9 @@ Recipe chosen_recipe(const ReproduceOptions& options) {
   return recipe;
 }
 
-/// Refuses what a run's programs would refuse once it is their turn.
-void check_recipe(const Recipe& recipe) {
-  for (const examples::RecipeMethod& method : recipe.methods) {
+/// Refuses what a run's programs would refuse once it is their turn, and says every option as their config.json will.
+void check_recipe(Recipe& recipe) {
+  for (examples::RecipeMethod& method : recipe.methods) {
     Options options;
     CLI::App app;
     add_options(app, options);
@@ -84,6 +85,8 @@ void check_recipe(const Recipe& recipe) {
     try {
       app.parse(arguments);
       check(options);
+      const lotar::Json said = to_json(options, recipe.backend);
+      for (const auto& [name, value] : method.options.items()) value = said.at(name);
     } catch (const std::exception& error) {
       throw lotar::ConfigError("recipe " + recipe.name + ", method " + method.name + ": " + error.what());
     }
@@ -176,7 +179,7 @@ std::string date_text() {
   return text;
 }
 
-/// Prints the table of all runs in a folder, and writes it there as text, Markdown, CSV and a page with pictures.
+/// Prints the table of all runs in a folder, and writes it there as text, Markdown, CSV, JSON and a page with pictures.
 void report(const Recipe& recipe, const fs::path& out) {
   std::vector<examples::ReportedRun> runs;
   std::vector<examples::RunScores> scores;
@@ -190,17 +193,26 @@ void report(const Recipe& recipe, const fs::path& out) {
   const examples::Scoreboard board = examples::scoreboard(recipe, scores);
   const std::string heading = "Recipe " + recipe.name + " on " + recipe.dataset + ": " + std::to_string(scores.size()) +
                               " of " + std::to_string(runs.size()) + (runs.size() == 1 ? " run" : " runs") + " done";
-  const std::string version = std::to_string(lotar::version_major) + "." + std::to_string(lotar::version_minor) + "." +
-                              std::to_string(lotar::version_patch);
-  const std::string made =
-      "lotar " + version + ", backend " + recipe.backend + ", data set " + recipe.dataset + ", " + date_text() + ".";
+  const std::string made = std::string("lotar ") + lotar::version + ", backend " + recipe.backend + ", data set " +
+                           recipe.dataset + ", " + date_text() + ".";
   const std::string text = examples::plain_text(board, heading);
   lotar::write_file_atomically((out / "table.txt").string(), text);
   lotar::write_file_atomically((out / "table.md").string(), examples::markdown(board, heading));
   lotar::write_file_atomically((out / "table.csv").string(), examples::csv(board));
+  lotar::write_json((out / "results.json").string(), examples::to_json(board));
   lotar::write_file_atomically((out / "report.html").string(),
                                examples::html_report(recipe, board, runs, heading, made));
-  std::printf("%s\ntable.txt, table.md, table.csv and report.html: %s\n", text.c_str(), out.c_str());
+  std::printf("%s\ntable.txt, table.md, table.csv, results.json and report.html: %s\n", text.c_str(), out.c_str());
+}
+
+/// Refuses missing data, and more images a class than there are, before anything is made.
+void check_data(const Recipe& recipe, const std::string& folder) {
+  const lotar::Dataset training = lotar::load_dataset(recipe.dataset, folder, lotar::Part::train);
+  lotar::load_dataset(recipe.dataset, folder, lotar::Part::test);
+  const lotar::Json few_shot = recipe.evaluation.value("few-shot", lotar::Json("none"));
+  const std::string wanted = few_shot.is_string() ? few_shot.get<std::string>() : few_shot.dump();
+  const lotar::Protocol& protocol = lotar::find_protocol(recipe.evaluation.value("protocol", "thesis"));
+  examples::choose_images(training.labels, training.classes.size(), protocol, wanted, 1);
 }
 
 /// Does what is not done yet.
@@ -212,9 +224,7 @@ int run_all(const ReproduceOptions& options, const Recipe& recipe, const Recipe&
   bool all_done = true;
   for (const PlannedRun& run : runs)
     all_done &= examples::inspect_run(out / run.folder(), run.options).stage == Stage::done;
-  if (!all_done)  // refuses missing data before anything is made
-    for (const lotar::Part part : {lotar::Part::train, lotar::Part::test})
-      lotar::load_dataset(recipe.dataset, options.data, part);
+  if (!all_done) check_data(recipe, options.data);
 
   std::error_code error;
   fs::create_directories(out, error);
@@ -245,7 +255,7 @@ int reproduce(const ReproduceOptions& options) {
     report(examples::read_recipe((fs::path(options.out) / "reproduce.json").string()), options.out);
     return 0;
   }
-  const Recipe recipe = chosen_recipe(options);
+  Recipe recipe = chosen_recipe(options);
   check_recipe(recipe);
   const Recipe recorded = examples::merge(recorded_recipe(options.out, recipe), recipe, options.out);
   return run_all(options, recipe, recorded);

@@ -41,8 +41,9 @@ inline lotar::Dataset load_part(const Options& o, const std::string& dir, lotar:
     std::fprintf(stderr, "read %zu of %zu images\n", done, all);
   };
   const auto threads = static_cast<std::size_t>(std::max(o.threads, 0));
+  constexpr std::size_t copies = 2;  // here, and the backend's
   return lotar::load_dataset(o.dataset, dir, part,
-                             {.image_size = o.image_size, .threads = threads, .progress = progress});
+                             {.image_size = o.image_size, .threads = threads, .copies = copies, .progress = progress});
 }
 
 /// The split of the options: that of --split, or one made from --profile, --ratio and --split-seed.
@@ -55,9 +56,10 @@ inline lotar::Split choose_split(const Options& o, const lotar::Dataset& dataset
 }
 
 inline TrainingData load_training_data(const Options& o) {
-  const lotar::Dataset dataset = load_part(o, o.data, lotar::Part::train);
-  lotar::Split split = choose_split(o, dataset);
-  lotar::Dataset images = lotar::subset(dataset, split.indices);
+  lotar::Dataset images = load_part(o, o.data, lotar::Part::train);
+  lotar::Split split = choose_split(o, images);
+  const bool everything = split.indices.size() == images.size() && std::ranges::is_sorted(split.indices);
+  if (!everything) images = lotar::subset(images, split.indices);
   std::vector<std::size_t> counts = split.counts;
   std::vector<lotar::Group> groups = lotar::group_classes(counts);
   return {std::move(split), std::move(images), std::move(counts), std::move(groups)};

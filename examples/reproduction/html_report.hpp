@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <map>
@@ -76,24 +77,30 @@ inline ScatterChart all_classes_chart(const std::vector<const ReportedRun*>& run
   return all;
 }
 
-/// Loss, distance, weight and accuracy of a method's runs; "" if none has begun.
+/// The pictures of a method's runs; "" if none has begun.
 inline std::string method_section(const std::string& method, const std::vector<ReportedRun>& runs) {
   std::vector<const ReportedRun*> judged;
-  std::vector<LineChart> losses, distances, weights;
+  constexpr std::array charts_of{loss_chart, distance_chart, weight_chart,   correlation_chart,
+                                 norm_chart, rank_chart,     alignment_chart};
+  std::array<std::vector<LineChart>, charts_of.size()> charts;
+  const RunState* last = nullptr;
   for (const ReportedRun& reported : runs) {
     if (reported.run.method != method) continue;
     if (reported.state.stage == Stage::done) judged.push_back(&reported);
     if (reported.state.metrics.empty()) continue;
-    losses.push_back(loss_chart(reported.state.metrics));
-    distances.push_back(distance_chart(reported.state.metrics));
-    weights.push_back(weight_chart(reported.state.metrics));
+    last = &reported.state;
+    for (std::size_t i = 0; i < charts.size(); ++i) charts[i].push_back(charts_of[i](reported.state.metrics));
   }
-  if (losses.empty()) return "";
-  std::string text = "<h2>" + xml_escape(method) + "</h2>\n<p>" + std::to_string(losses.size()) +
-                     (losses.size() == 1 ? " run" : " runs: lines are their mean, points each run's classes") +
-                     ".</p>\n<div class=\"pictures\">\n";
-  for (const auto* charts : {&losses, &distances, &weights})
-    if (const LineChart mean = mean_chart(*charts); has_values(mean.series)) text += inline_svg(line_chart(mean));
+  if (last == nullptr) return "";
+  const std::size_t begun = charts.front().size();
+  std::string text =
+      "<h2>" + xml_escape(method) + "</h2>\n<p>" + std::to_string(begun) +
+      (begun == 1 ? " run" : " runs: lines are their mean, points each run's classes, bars the last run's images") +
+      ".</p>\n<div class=\"pictures\">\n";
+  for (const std::vector<LineChart>& of_runs : charts)
+    if (const LineChart mean = mean_chart(of_runs); has_values(mean.series)) text += inline_svg(line_chart(mean));
+  if (const BarChart weights = weight_histogram_chart(last->metrics); !weights.heights.empty())
+    text += inline_svg(bar_chart(weights));
   if (!judged.empty()) text += inline_svg(scatter_chart(all_classes_chart(judged)));
   return text + "</div>\n";
 }
@@ -103,9 +110,9 @@ inline MethodChart score_chart(const Scoreboard& board) {
   for (const auto& [key, name] : groups) chart.categories.emplace_back(name);
   for (const ScoreRow& row : board.probe) {
     chart.methods.push_back({row.method, {}, {}});
-    for (const lotar::Spread& s : row.scores) {
-      chart.methods.back().means.push_back(s.mean);
-      chart.methods.back().deviations.push_back(s.deviation);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      chart.methods.back().means.push_back(row.scores[g].mean);
+      chart.methods.back().deviations.push_back(row.scores[g].deviation);
     }
   }
   return chart;

@@ -18,19 +18,23 @@
 /// The thesis' tables: accuracies of methods over Many, Medium, Few and All, mean and sample deviation over the splits.
 namespace examples {
 
-inline constexpr std::size_t score_count = detail::groups.size();
+/// The columns of the tables: their keys in results, and their names. Std is the population deviation of the accuracies
+/// over Many, Medium and Few, which says how balanced the features are.
+inline constexpr std::array<std::pair<const char*, const char*>, 5> score_columns{
+    {{"many", "Many"}, {"medium", "Medium"}, {"few", "Few"}, {"all", "All"}, {"std", "Std"}}};
+inline constexpr std::size_t score_count = score_columns.size();
 
-/// Accuracies in % over Many, Medium, Few and All; NaN where there is none.
-using Scores = std::array<double, score_count>;
+/// What one run gave, in %, a number a column; NaN where there is none.
+using GroupScores = std::array<double, score_count>;
 
 /// What one run gave.
 struct RunScores {
   std::string method;
   std::uint64_t split = 0, seed = 0;
-  Scores probe{}, knn{};
+  GroupScores probe{}, knn{};
 };
 
-/// A row of a table: a mean and a sample deviation each over Many, Medium, Few and All; NaN where there is none.
+/// A row of a table: a mean and a sample deviation a column; NaN where there is none.
 struct ScoreRow {
   std::string method;
   std::size_t splits = 0;
@@ -41,12 +45,14 @@ namespace detail {
 
 inline constexpr double no_number = std::numeric_limits<double>::quiet_NaN();
 
-inline Scores scores_of(const lotar::Json& judged) {
-  Scores scores{};
+inline GroupScores scores_of(const lotar::Json& judged) {
+  GroupScores scores{};
   const lotar::Json means = judged.is_object() ? judged.value("groups", lotar::Json()) : lotar::Json();
   for (std::size_t g = 0; g < score_count; ++g) {
-    const bool all = std::string(groups[g].first) == "all";
-    scores[g] = 100 * number_at(all ? judged : means, groups[g].first);
+    const std::string key = score_columns[g].first;
+    scores[g] = 100 * (key == "all"   ? number_at(judged, "all")
+                       : key == "std" ? number_at(judged, "group_deviation")
+                                      : number_at(means, key.c_str()));
   }
   return scores;
 }
@@ -61,12 +67,12 @@ inline lotar::Spread spread_of_numbers(const std::vector<double>& values) {
 }
 
 /// The scores of a method on each split, seeds averaged.
-inline std::map<std::uint64_t, Scores> scores_by_split(const std::vector<RunScores>& runs, const std::string& method,
-                                                       Scores RunScores::*which) {
+inline std::map<std::uint64_t, GroupScores> scores_by_split(const std::vector<RunScores>& runs,
+                                                            const std::string& method, GroupScores RunScores::*which) {
   std::map<std::uint64_t, std::vector<const RunScores*>> by_split;
   for (const RunScores& run : runs)
     if (run.method == method) by_split[run.split].push_back(&run);
-  std::map<std::uint64_t, Scores> means;
+  std::map<std::uint64_t, GroupScores> means;
   for (const auto& [split, seeds] : by_split)
     for (std::size_t g = 0; g < score_count; ++g) {
       std::vector<double> values;
@@ -76,7 +82,7 @@ inline std::map<std::uint64_t, Scores> scores_by_split(const std::vector<RunScor
   return means;
 }
 
-inline ScoreRow spread_over_splits(const std::string& method, const std::map<std::uint64_t, Scores>& splits) {
+inline ScoreRow spread_over_splits(const std::string& method, const std::map<std::uint64_t, GroupScores>& splits) {
   ScoreRow row{method, splits.size(), {}};
   for (std::size_t g = 0; g < score_count; ++g) {
     std::vector<double> values;
@@ -99,7 +105,7 @@ inline RunScores run_scores(const lotar::Json& results, const std::string& path)
 /// A row a method, in their order: seeds are averaged within a split, then come mean and deviation over the splits.
 /// @param which  &RunScores::probe or &RunScores::knn.
 inline std::vector<ScoreRow> score_rows(const std::vector<std::string>& methods, const std::vector<RunScores>& runs,
-                                        Scores RunScores::*which) {
+                                        GroupScores RunScores::*which) {
   std::vector<ScoreRow> rows;
   for (const std::string& method : methods)
     rows.push_back(detail::spread_over_splits(method, detail::scores_by_split(runs, method, which)));
@@ -109,13 +115,13 @@ inline std::vector<ScoreRow> score_rows(const std::vector<std::string>& methods,
 /// By how much the other methods exceed the baseline, over the splits that both have, paired by split: what makes one
 /// split harder than another does not count.
 inline std::vector<ScoreRow> difference_rows(const std::vector<std::string>& methods,
-                                             const std::vector<RunScores>& runs, Scores RunScores::*which,
+                                             const std::vector<RunScores>& runs, GroupScores RunScores::*which,
                                              const std::string& baseline) {
   const auto base = detail::scores_by_split(runs, baseline, which);
   std::vector<ScoreRow> rows;
   for (const std::string& method : methods) {
     if (method == baseline) continue;
-    std::map<std::uint64_t, Scores> differences;
+    std::map<std::uint64_t, GroupScores> differences;
     for (const auto& [split, scores] : detail::scores_by_split(runs, method, which)) {
       const auto found = base.find(split);
       if (found == base.end()) continue;
@@ -137,8 +143,8 @@ inline ScoreRow published_row(const lotar::Json& published, const std::string& d
   const lotar::Json cells =
       published.value(lotar::Json::json_pointer("/" + dataset + "/methods/" + method), lotar::Json());
   for (std::size_t g = 0; g < score_count; ++g) {
-    if (!cells.is_object() || !cells.contains(detail::groups[g].first)) continue;
-    const lotar::Json& cell = cells[detail::groups[g].first];
+    if (!cells.is_object() || !cells.contains(score_columns[g].first)) continue;
+    const lotar::Json& cell = cells[score_columns[g].first];
     row.scores[g].mean = cell[0].get<double>();
     if (cell.size() == 2) row.scores[g].deviation = cell[1].get<double>();
   }

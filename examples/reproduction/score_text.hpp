@@ -61,7 +61,7 @@ inline std::vector<std::string> score_cells(std::string name, std::string splits
 
 inline std::vector<std::string> score_header(const char* first) {
   std::vector<std::string> header{first, "splits"};
-  for (const auto& [key, name] : groups) header.emplace_back(name);
+  for (const auto& [key, name] : score_columns) header.emplace_back(name);
   return header;
 }
 
@@ -111,7 +111,7 @@ inline std::string difference_sentence(const Scoreboard& board) {
     for (std::size_t g = 0; g < score_count; ++g) {
       comparable |= std::isfinite(row.scores[g].deviation);
       if (exceeds(row.scores[g]))
-        list += (list.empty() ? "" : "; ") + row.method + " " + detail::groups[g].second + " " +
+        list += (list.empty() ? "" : "; ") + row.method + " " + score_columns[g].second + " " +
                 detail::spread_text(row.scores[g], true);
     }
   if (!comparable)
@@ -149,11 +149,36 @@ inline std::string markdown(const Scoreboard& board, const std::string& heading)
   return detail::tables(board, "# " + heading, [](const Grid& grid) { return markdown(grid); });
 }
 
-/// A line a method and evaluation, for programs to read; empty cells for what is not there.
+/// The tables for programs to read: {"methods": [{"name", "splits", "probe", "knn", "published", "difference"}]}, each a
+/// {"mean", "deviation"} in % by column; what is not there is missing.
+inline lotar::Json to_json(const Scoreboard& board) {
+  const auto cells = [](const ScoreRow& row) {
+    lotar::Json json = lotar::Json::object();
+    for (std::size_t g = 0; g < score_count; ++g) {
+      const lotar::Spread& s = row.scores[g];
+      if (!std::isfinite(s.mean)) continue;
+      json[score_columns[g].first]["mean"] = s.mean;
+      if (std::isfinite(s.deviation)) json[score_columns[g].first]["deviation"] = s.deviation;
+    }
+    return json;
+  };
+  lotar::Json methods = lotar::Json::array();
+  for (std::size_t i = 0; i < board.probe.size(); ++i) {
+    methods.push_back({{"name", board.probe[i].method}, {"splits", board.probe[i].splits}});
+    methods.back()["probe"] = cells(board.probe[i]);
+    methods.back()["knn"] = cells(board.knn[i]);
+    methods.back()["published"] = cells(board.published[i]);
+    for (const ScoreRow& row : board.differences)
+      if (row.method == board.probe[i].method) methods.back()["difference"] = cells(row);
+  }
+  return {{"baseline", baseline_method}, {"source", board.source}, {"methods", methods}};
+}
+
+/// A line a method and evaluation, for spreadsheets; empty cells for what is not there.
 inline std::string csv(const Scoreboard& board) {
   std::string text = "evaluation,method,splits";
   for (const char* which : {"", "published_"})
-    for (const auto& [key, name] : detail::groups)
+    for (const auto& [key, name] : score_columns)
       text.append(",").append(which).append(key).append(",").append(which).append(key).append("_deviation");
   text += "\n";
   const auto cells = [](const ScoreRow& row) {

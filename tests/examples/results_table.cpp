@@ -12,9 +12,10 @@ using doctest::Approx;
 
 namespace {
 
-/// A run whose probe gave `all` over All and 10 less over the others, and whose kNN gave half of that.
+/// A run whose probe gave `all` over All, 10 less over the groups and a deviation of a tenth; and whose kNN half of that.
 RunScores run(const std::string& method, std::uint64_t split, std::uint64_t seed, double all) {
-  return {method, split, seed, {all - 10, all - 10, all - 10, all}, {all / 2 - 5, all / 2 - 5, all / 2 - 5, all / 2}};
+  const double group = all - 10, std = all / 10;
+  return {method, split, seed, {group, group, group, all, std}, {group / 2, group / 2, group / 2, all / 2, std / 2}};
 }
 
 Recipe recipe(const std::string& published = "{}") {
@@ -73,12 +74,14 @@ TEST_CASE("differences are paired by split") {
 
 TEST_CASE("results.json becomes percent; what has no accuracy is refused") {
   const lotar::Json results = lotar::Json::parse(
-      R"({"all":0.5,"groups":{"many":0.75,"medium":null},"classes":[],"knn":{"all":0.25,"groups":{"few":0.125}}})");
+      R"({"all":0.5,"groups":{"many":0.75,"medium":null},"group_deviation":0.125,"classes":[],"knn":{"all":0.25,"groups":{"few":0.125}}})");
   const RunScores scores = run_scores(results, "r");
   CHECK(scores.probe[0] == 75);
   CHECK(std::isnan(scores.probe[1]));
   CHECK(scores.probe[3] == 50);
+  CHECK(scores.probe[4] == 12.5);
   CHECK(scores.knn[2] == 12.5);
+  CHECK(std::isnan(scores.knn[4]));
   CHECK(scores.knn[3] == 25);
   for (const char* bad : {"[]", "{}", R"({"all":null,"classes":[]})", R"({"all":"0.5","classes":[]})"})
     CHECK_THROWS_WITH_AS(run_scores(lotar::Json::parse(bad), "r"), "r: wanted a number \"all\"", lotar::IoError);
@@ -93,18 +96,30 @@ TEST_CASE("the table has a row a method, and under it what is published") {
   const Scoreboard board = scoreboard(small, runs);
   CHECK(plain_text(probe_grid(board)) ==
         "Accuracy of a linear probe in %, mean ± sample deviation over the splits\n\n"
-        "method        splits            Many          Medium             Few             All\n"
-        "simclr             2   50.00 ± 14.14   50.00 ± 14.14   50.00 ± 14.14   60.00 ± 14.14\n"
-        "  published            78.22 ±  3.47               -               -   74.22 ±     -\n"
-        "lotar              1   41.00 ±     -   41.00 ±     -   41.00 ±     -   51.00 ±     -\n");
-  CHECK(csv(board) ==
-        "evaluation,method,splits,many,many_deviation,medium,medium_deviation,few,few_deviation,all,all_deviation,"
-        "published_many,published_many_deviation,published_medium,published_medium_deviation,published_few,"
-        "published_few_deviation,published_all,published_all_deviation\n"
-        "probe,simclr,2,50.0000,14.1421,50.0000,14.1421,50.0000,14.1421,60.0000,14.1421,78.2200,3.4700,,,,,74.2190,\n"
-        "probe,lotar,1,41.0000,,41.0000,,41.0000,,51.0000,,,,,,,,,\n"
-        "knn,simclr,2,25.0000,7.0711,25.0000,7.0711,25.0000,7.0711,30.0000,7.0711,,,,,,,,\n"
-        "knn,lotar,1,20.5000,,20.5000,,20.5000,,25.5000,,,,,,,,,\n");
+        "method        splits            Many          Medium             Few             All            Std\n"
+        "simclr             2   50.00 ± 14.14   50.00 ± 14.14   50.00 ± 14.14   60.00 ± 14.14   6.00 ±  1.41\n"
+        "  published            78.22 ±  3.47               -               -   74.22 ±     -              -\n"
+        "lotar              1   41.00 ±     -   41.00 ±     -   41.00 ±     -   51.00 ±     -   5.10 ±     -\n");
+  CHECK(
+      csv(board) ==
+      "evaluation,method,splits,many,many_deviation,medium,medium_deviation,few,few_deviation,all,all_deviation,std,"
+      "std_deviation,published_many,published_many_deviation,published_medium,published_medium_deviation,published_few,"
+      "published_few_deviation,published_all,published_all_deviation,published_std,published_std_deviation\n"
+      "probe,simclr,2,50.0000,14.1421,50.0000,14.1421,50.0000,14.1421,60.0000,14.1421,6.0000,1.4142,78.2200,3.4700,,,,,"
+      "74.2190,,,\n"
+      "probe,lotar,1,41.0000,,41.0000,,41.0000,,51.0000,,5.1000,,,,,,,,,,,\n"
+      "knn,simclr,2,25.0000,7.0711,25.0000,7.0711,25.0000,7.0711,30.0000,7.0711,3.0000,0.7071,,,,,,,,,,\n"
+      "knn,lotar,1,20.5000,,20.5000,,20.5000,,25.5000,,2.5500,,,,,,,,,,,\n");
+  const lotar::Json json = to_json(board);
+  CHECK(json["methods"][0]["name"] == "simclr");
+  CHECK(json["methods"][0]["splits"] == 2);
+  CHECK(json["methods"][0]["published"] ==
+        lotar::Json{{"many", {{"mean", 78.22}, {"deviation", 3.47}}}, {"all", {{"mean", 74.219}}}});
+  CHECK(json["methods"][0]["probe"]["all"]["mean"] == 60);
+  CHECK(json["methods"][0]["probe"]["std"]["mean"] == 6);
+  CHECK(json["methods"][1]["probe"]["many"] == lotar::Json{{"mean", 41}});
+  CHECK_FALSE(json["methods"][0].contains("difference"));  // to itself
+  CHECK(json["methods"][1]["difference"]["all"] == lotar::Json{{"mean", 1}});
   const std::string all = plain_text(board, "Heading");
   CHECK(all.starts_with("Heading\n\n"));
   CHECK(all.ends_with("not known.\nPublished: somebody\n"));
@@ -121,11 +136,11 @@ TEST_CASE("the differences that exceed their deviation are named") {
   runs.back().probe[0] = 39;
   CHECK(sentence() ==
         "Starred differences exceed their deviation over the splits, a hint where splits are few: "
-        "lotar Medium +1.50 ± 0.71; lotar Few +1.50 ± 0.71; lotar All +1.50 ± 0.71.");
+        "lotar Medium +1.50 ± 0.71; lotar Few +1.50 ± 0.71; lotar All +1.50 ± 0.71; lotar Std +0.15 ± 0.07.");
   CHECK(plain_text(difference_grid(scoreboard(recipe(), runs))) ==
         "Linear probe: difference to simclr, paired by split\n\n"
-        "method   splits              Many            Medium               Few               All\n"
-        "lotar         2   +0.00 ±  1.41     +1.50 ±  0.71 *   +1.50 ±  0.71 *   +1.50 ±  0.71 *\n");
+        "method   splits              Many            Medium               Few               All               Std\n"
+        "lotar         2   +0.00 ±  1.41     +1.50 ±  0.71 *   +1.50 ±  0.71 *   +1.50 ±  0.71 *   +0.15 ±  0.07 *\n");
   Recipe alone = recipe();
   choose_methods(alone, {"lotar"});
   CHECK(grids(scoreboard(alone, runs)).size() == 2);

@@ -35,13 +35,13 @@ said() { grep -qF -- "$1" "$work/stderr" || fail "not said: $1"; }
 quietly reproduce
 expect 0
 said '== lotar, split 2 (4 of 4)'
-grep -Eq '^simclr +2 ( +[0-9.]+ ± +[0-9.]+){4}$' "$work/stdout" || fail "no table: $(cat "$work/stdout")"
-grep -Eq '^  published .* 12\.50 ±  0\.25$' "$work/stdout" || fail "nothing published: $(cat "$work/stdout")"
+grep -Eq '^simclr +2 ( +[0-9.]+ ± +[0-9.]+){5}$' "$work/stdout" || fail "no table: $(cat "$work/stdout")"
+grep -Eq '^  published .* 12\.50 ±  0\.25 +-$' "$work/stdout" || fail "nothing published: $(cat "$work/stdout")"
 grep -q 'Linear probe: difference to simclr' "$work/stdout"
-for file in table.txt table.md table.csv report.html reproduce.json; do [[ -s $work/out/$file ]] || fail "no $file"; done
+for file in table.txt table.md table.csv results.json report.html reproduce.json; do [[ -s $work/out/$file ]] || fail "no $file"; done
 (($(wc -l <"$work/out/table.csv") == 5))
 ! grep -Eq 'http|<script|nan' "$work/out/report.html" || fail "the page is not alone: $(grep -Eo 'http|<script|nan' "$work/out/report.html" | head -n 1)"
-(($(grep -c '<svg' "$work/out/report.html") == 9))
+(($(grep -c '<svg' "$work/out/report.html") == 19))  # one of all methods, and nine of each
 grep -q 'lotar_split2' "$work/out/report.html"
 
 # cut three times: all processes killed, only reproduce killed, and asked to stop
@@ -129,6 +129,8 @@ refuse '--recipe: of no use with --table-only' reproduce --table-only
 refuse 'there is no reproduction' "$PROGRAMS/reproduce" --table-only --out "$work/new"
 refuse 'the folder is not empty and holds no reproduction' reproduce --out "$work/alone"
 refuse '/proc/none' reproduce --out /proc/none
+sed 's/"few-shot": 2/"few-shot": 501/' "$work/tiny.json" >"$work/other.json"
+refuse 'class 0 has 500 images, wanted at least 501' reproduce --recipe "$work/other.json" --out "$work/new"
 echo '{' >"$work/alone/reproduce.json"
 refuse 'reproduce.json' reproduce --out "$work/alone"
 [[ ! -e $work/new ]] || fail "a refusal made a folder"
@@ -153,8 +155,8 @@ grep -q '^reproduce: simclr, split 1: .*config.json: .*(--redo does it again)$' 
 grep -q '^reproduce: lotar, split 1: .*results.json: .*(--redo does it again)$' "$work/stderr" || fail "results.json"
 grep -q '^reproduce: simclr, split 2: .*checkpoint.safetensors: .*(--redo does it again)$' "$work/stderr" || fail "checkpoint"
 said '== lotar, split 2 (4 of 4)'
-grep -Eq '^simclr +0( +-){4}$' "$work/stdout" || fail "damaged runs count"
-grep -Eq '^lotar +1( +[0-9.]+ ± +-){4}$' "$work/stdout" || fail "the good run does not count: $(cat "$work/stdout")"
+grep -Eq '^simclr +0( +-){5}$' "$work/stdout" || fail "damaged runs count"
+grep -Eq '^lotar +1( +[0-9.]+ ± +-){5}$' "$work/stdout" || fail "the good run does not count: $(cat "$work/stdout")"
 grep -q 'results damaged' "$work/damaged/report.html"
 quietly reproduce --out "$work/damaged" --redo
 expect 0
@@ -178,4 +180,4 @@ said 'reproduce: never, split 1, seed 2: the training went non-finite'
 said '== simclr, split 1, seed 2 (4 of 4)'
 [[ -s $work/out/simclr_split1_seed2/results.json ]] || fail "no second seed"
 grep -q '^lotar  *2 ' "$work/stdout" || fail "a method that was there is gone from the table"
-grep -Eq '^never +0( +-){4}$' "$work/stdout" || fail "a failed method has numbers"
+grep -Eq '^never +0( +-){5}$' "$work/stdout" || fail "a failed method has numbers"

@@ -19,20 +19,6 @@ without_times() { sed -E 's/"(seconds|images_per_second|peak_memory_bytes)":[^,]
 diff <(without_times "$work/straight/metrics.jsonl") <(without_times "$work/cut/metrics.jsonl")
 grep -q 'images/s' "$work/progress"
 
-for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --focal 2 --temperature-high 1"; do
-  name=$work/${method%% *}
-  # shellcheck disable=SC2086  # options are words
-  train --out "$name" --method $method
-  # shellcheck disable=SC2086
-  train --out "${name}_cut" --method $method --max-steps 3
-  # shellcheck disable=SC2086
-  train --out "${name}_cut" --method $method --resume
-  cmp "$name/checkpoint.safetensors" "${name}_cut/checkpoint.safetensors"
-  "$PROGRAMS/linear_eval" --run "$name" >"$work/table" 2>/dev/null
-  grep -q "^${method%% *} " "$work/table"
-done
-grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
-
 "$PROGRAMS/linear_eval" --run "$work/straight" --untrained 2>/dev/null | tee "$work/table"
 grep -q '^untrained' "$work/table"
 for file in results.txt results.json loss.svg distance.svg weight.svg correlation.svg norm.svg rank.svg alignment.svg \

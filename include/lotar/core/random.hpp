@@ -34,6 +34,18 @@ LOTAR_FN inline PhiloxBlock philox(PhiloxBlock counter, std::uint64_t key) {
   return counter;
 }
 
+/// Uses of draws beside the steps of an augmentation pipeline, which are 0, 1, ...
+namespace operation {
+enum : std::uint32_t {
+  long_tail = 0xDA00,
+  synthetic_class,
+  synthetic_image,
+  few_shot,
+  batch_order = 0xFFFE,
+  initial_parameters = 0xFFFF,
+};
+}  // namespace operation
+
 /// A stream of draws that is a function of (seed, epoch, sample, view, operation) alone: the same on every backend, for
 /// any batch order and number of threads, and after any resume.
 class Random {

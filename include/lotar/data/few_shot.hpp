@@ -48,7 +48,6 @@ inline std::vector<std::size_t> few_shot_sizes(const std::string& name, std::spa
 /// @throws ConfigError if a class has fewer images.
 inline std::vector<std::uint32_t> few_shot_indices(std::span<const std::int32_t> labels,
                                                    std::span<const std::size_t> sizes, std::uint64_t seed) {
-  constexpr std::uint32_t operation = 0xDA01;  // keeps these draws apart from those of long_tail_indices
   if (labels.size() > 0xFFFFFFFF) throw ConfigError("few_shot_indices: wanted at most 2^32 - 1 images");
   const std::vector<std::size_t> counts = count_classes(labels, sizes.size());
   std::vector<std::vector<std::uint32_t>> images(sizes.size());
@@ -59,7 +58,7 @@ inline std::vector<std::uint32_t> few_shot_indices(std::span<const std::int32_t>
     if (sizes[c] > counts[c])
       throw ConfigError("few_shot_indices: wanted " + std::to_string(sizes[c]) + " images of class " +
                         std::to_string(c) + ", which has " + std::to_string(counts[c]));
-    Random random(seed, 0, static_cast<std::uint32_t>(c), 0, operation);
+    Random random(seed, 0, static_cast<std::uint32_t>(c), 0, operation::few_shot);
     shuffle(std::span(images[c]), random);
     indices.insert(indices.end(), images[c].begin(), images[c].begin() + static_cast<std::ptrdiff_t>(sizes[c]));
   }

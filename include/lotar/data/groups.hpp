@@ -14,6 +14,11 @@ namespace lotar {
 /// Where a class stands in the long tail.
 enum class Group { many, medium, few };
 
+/// "Many", "Medium" or "Few".
+inline const char* group_name(Group group) {
+  return group == Group::many ? "Many" : group == Group::medium ? "Medium" : "Few";
+}
+
 /// How the classes, from the most images to the fewest, are cut into three groups: with 10 and 100 classes
 ///
 ///   thesis  3, 4, 3 and 33, 34, 33: what is left over is Medium

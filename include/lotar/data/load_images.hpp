@@ -31,6 +31,7 @@ namespace lotar {
 struct LoadOptions {
   std::size_t image_size = 64;  // pixels a side of the squares that they become, 1 to 4096
   std::size_t threads = 0;      // that read them; 0: one a core. No result depends on it
+  std::size_t copies = 1;       // of the images that the caller is going to hold: there must be memory for all
   /// Hears now and then, in the calling thread, how many of all images are read.
   std::function<void(std::size_t done, std::size_t all)> progress = {};
 };
@@ -59,22 +60,22 @@ inline std::optional<std::uint64_t> available_memory() {
 /// Reads images of any sizes and makes squares of them (fit_square), kept in memory.
 ///
 /// @param list  at least one image; the files are JPEG or PNG, by their contents.
-/// @throws ConfigError if an option is out of range, or the images would need more memory than the machine has left.
+/// @throws ConfigError if an option is out of range, or `copies` of the images would need more memory than the machine has left.
 /// @throws IoError if a file is missing or not a sound image; the first such in the list, with any number of threads.
 /// @cost   images x size^2 x 3 bytes; a thread decodes one image at a time.
 inline Dataset load_images(ImageList list, std::string name, const LoadOptions& options = {}) {
   constexpr std::size_t max_size = 4096;
   const std::size_t size = options.image_size, images = list.paths.size(), bytes = size * size * 3;
+  const std::size_t needed = images * bytes * std::max<std::size_t>(options.copies, 1);
   if (size < 1 || size > max_size)
     throw ConfigError("image size: wanted 1 to " + std::to_string(max_size) + ", got " + std::to_string(size));
   if (images == 0 || images > detail::max_listed_images || list.labels.size() != images)
     throw ShapeError("load_images: wanted 1 to 2^24 images, a label each, got " + std::to_string(images) + " and " +
                      std::to_string(list.labels.size()) + " labels");
   const std::optional<std::uint64_t> memory = detail::available_memory();
-  if (memory && images * bytes > *memory)
+  if (memory && needed > *memory)
     throw ConfigError("image size " + std::to_string(size) + ": " + std::to_string(images) + " images need " +
-                      std::to_string(images * bytes) + " bytes of memory, " + std::to_string(*memory) +
-                      " are available");
+                      std::to_string(needed) + " bytes of memory, " + std::to_string(*memory) + " are available");
   static_cast<void>(count_classes(list.labels, list.classes.size()));  // refuses labels out of range
 
   Dataset dataset{std::move(name), std::move(list.classes), make_host_array<std::uint8_t, 4>({images, size, size, 3}),

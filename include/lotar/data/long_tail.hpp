@@ -124,13 +124,11 @@ class SplitShuffle {
   /// @param purpose  0 for the order of the classes, 1 + class for its images.
   void operator()(std::span<std::uint32_t> values, std::uint32_t purpose) {
     if (generator_ == SplitGenerator::numpy) return numpy_.shuffle(values);
-    Random random(seed_, 0, purpose, 0, operation_);
+    Random random(seed_, 0, purpose, 0, operation::long_tail);
     lotar::shuffle(values, random);
   }
 
  private:
-  static constexpr std::uint32_t operation_ = 0xDA00;  // beyond those of augment/
-
   SplitGenerator generator_;
   std::uint64_t seed_;
   NumpyRandom numpy_;

@@ -175,7 +175,7 @@ inline Split load_split(const std::string& path, const Dataset& dataset) {
   InputFile file(path);
   file.read(start, std::min<std::uint64_t>(file.size(), sizeof(start)));
   if (start[0] == 0x93) {
-    const RawArray array = read_npy(path);
+    const RawArray array = read_npy(path, std::uint64_t{1} << 30);
     if (array.shape.size() != 1) throw IoError(path, "wanted a list of indices, got " + shape_text(array.shape));
     std::vector<std::uint32_t> indices;
     for (const std::int64_t index : array.integers(path)) {

@@ -38,14 +38,13 @@ inline Dataset make_synthetic(Part part, const SyntheticOptions& options = {}) {
   if (!(options.noise >= 0 && options.noise <= 255))
     throw ConfigError("make_synthetic: wanted noise of 0 to 255, got " + std::to_string(options.noise));
 
-  enum : std::uint32_t { look_of_class = 0xDA01, look_of_image };  // operations beyond those of augment/
   struct Look {
     std::array<int, 2> step;  // 1/256 periods a pixel, across and down
     std::array<std::array<int, 3>, 2> colour;
   };
   std::vector<Look> looks;
   for (std::size_t c = 0; c < options.classes; ++c) {
-    Random random(options.seed, 0, static_cast<std::uint32_t>(c), 0, look_of_class);
+    Random random(options.seed, 0, static_cast<std::uint32_t>(c), 0, operation::synthetic_class);
     Look look;
     for (int& step : look.step) step = static_cast<int>(random.index(129)) - 64;
     for (auto& colour : look.colour)
@@ -62,7 +61,8 @@ inline Dataset make_synthetic(Part part, const SyntheticOptions& options = {}) {
     const std::size_t label = i % options.classes;
     dataset.labels.push_back(static_cast<std::int32_t>(label));
     const Look& look = looks[label];
-    Random random(options.seed, 0, static_cast<std::uint32_t>(i), part == Part::train ? 0 : 1, look_of_image);
+    Random random(options.seed, 0, static_cast<std::uint32_t>(i), part == Part::train ? 0 : 1,
+                  operation::synthetic_image);
     const int phase = static_cast<int>(random.index(256)), brightness = static_cast<int>(random.index(65)) - 32;
     for (std::size_t y = 0; y < side; ++y)
       for (std::size_t x = 0; x < side; ++x) {

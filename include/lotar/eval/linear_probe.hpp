@@ -125,8 +125,7 @@ struct ProbeUnfold {
 
 /// A permutation of 0..n-1 that is a function of seed and epoch.
 inline void shuffle_epoch(std::uint64_t seed, std::size_t epoch, std::vector<std::uint32_t>& order) {
-  constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the initial parameters'
-  Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation);
+  Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation::batch_order);
   std::iota(order.begin(), order.end(), 0u);
   shuffle(std::span(order), random);
 }

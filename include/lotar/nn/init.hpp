@@ -15,11 +15,10 @@ namespace lotar {
 /// @tparam A  float or double
 template <class A>
 std::vector<A> initial_parameters(const ParameterTable& table, std::uint64_t seed) {
-  constexpr std::uint32_t operation = 0xFFFF;  // keeps these draws apart from the augmentations'
   std::vector<A> values(table.size(), A(0));
   std::uint32_t index = 0;
   for (const Parameter& p : table.parameters()) {
-    Random random(seed, 0, index++, 0, operation);
+    Random random(seed, 0, index++, 0, operation::initial_parameters);
     const auto scale = static_cast<float>(p.init.scale);
     for (std::size_t i = 0; i < p.size; ++i) {
       float value = scale;

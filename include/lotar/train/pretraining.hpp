@@ -265,10 +265,9 @@ class Pretraining {
 
   /// Draws the epoch's order, and sets what the backend reads of the epoch.
   void start_epoch() {
-    constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the augmentations'
     std::vector<std::uint32_t> order(samples());
     std::iota(order.begin(), order.end(), 0u);
-    Random random(options_.seed, clock_.epoch, 0, 0, operation);
+    Random random(options_.seed, clock_.epoch, 0, 0, operation::batch_order);
     shuffle(std::span(order), random);
     b_.upload(order, order_);
     b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);

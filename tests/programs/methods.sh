@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Every method and option of pretrain on synthetic images: cut in the middle of an epoch it ends in the same checkpoint, to the bit,
+# and linear_eval reads it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+train() {
+  "$PROGRAMS/pretrain" --dataset synthetic --ratio 100 --arch resnet10 --width 4 --projector mlp_bn --epochs 2 \
+    --batch-size 48 --warmup-epochs 1 --optimizer sgd --lr 0.1 "$@" 2>>"$work/progress"
+}
+for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --focal 2 --temperature-high 1"; do
+  name=$work/${method%% *}
+  # shellcheck disable=SC2086  # options are words
+  train --out "$name" --method $method
+  # shellcheck disable=SC2086
+  train --out "${name}_cut" --method $method --max-steps 3
+  # shellcheck disable=SC2086
+  train --out "${name}_cut" --method $method --resume
+  cmp "$name/checkpoint.safetensors" "${name}_cut/checkpoint.safetensors"
+  "$PROGRAMS/linear_eval" --run "$name" --protocol standardized --few-shot 10 >"$work/table" 2>/dev/null
+  grep -q "^${method%% *} " "$work/table"
+done
+grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
