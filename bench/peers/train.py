@@ -23,20 +23,24 @@ from torchvision import transforms
 from step import network, nt_xent
 
 
+def augmentation(scale=0.08):
+    return transforms.Compose([
+        transforms.RandomResizedCrop(32, (scale, 1)),
+        transforms.RandomHorizontalFlip(),
+        transforms.RandomApply([transforms.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
+        transforms.RandomGrayscale(0.2),
+        transforms.ToTensor(),
+        transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ])
+
+
 class TwoViews(torch.utils.data.Dataset):
     def __init__(self, folder, split, scale):
         records = [np.fromfile(pathlib.Path(folder) / f"data_batch_{i}.bin", np.uint8).reshape(-1, 3073) for i in range(1, 6)]
         indices = [int(i) for line in open(split) if line[0].isdigit() for i in line.split()]
         pixels = np.concatenate(records)[indices, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         self.images = [Image.fromarray(image) for image in pixels]
-        self.augment = transforms.Compose([
-            transforms.RandomResizedCrop(32, (scale, 1)),
-            transforms.RandomHorizontalFlip(),
-            transforms.RandomApply([transforms.ColorJitter(0.4, 0.4, 0.4, 0.1)], 0.8),
-            transforms.RandomGrayscale(0.2),
-            transforms.ToTensor(),
-            transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-        ])
+        self.augment = augmentation(scale)
 
     def __len__(self):
         return len(self.images)
