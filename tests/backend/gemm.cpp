@@ -115,6 +115,19 @@ TEST_CASE("gemm of bf16 sums in float, and writes float or bf16") {
     }
 }
 
+TEST_CASE("gemm of bf16 rounds a long sum once") {
+  TestBackend b;
+  const std::size_t k = 2000;  // 1 + ... + 1 in bf16 stops growing at 256
+  const Array<bf16, 2> ones(b, {3, k}, std::vector<bf16>(3 * k, bf16(1.f))), c(b, {3, 3});
+  b.gemm(Op::none, Op::transpose, 1, ones, ones, 0, c);
+  for (const bf16 v : c.to_host(b)) CHECK(static_cast<float>(v) == 2000);
+  for (const Op op_a : ops)
+    for (const Op op_b : ops) {
+      check_product<bf16, bf16>(200, 20, k, 1, op_a, op_b, 1, 0, 0x1p-8 + 2e-5);  // half a unit in the last place
+      check_product<bf16, bf16>(33, 300, k, 2, op_a, op_b, .5, 1, 0x1p-8 + 2e-5);
+    }
+}
+
 TEST_CASE("gemm with an empty side") {
   for (const std::size_t batches : {0u, 1u, 2u}) {
     check_product<float, float>(3, 4, 0, batches, Op::none, Op::transpose, 1, 0, 0);  // a sum of nothing
