@@ -50,7 +50,7 @@ class Cpu {
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
     static_assert(std::is_trivially_copyable_v<T>);
-    const std::size_t bytes = n * sizeof(T);
+    const std::size_t bytes = allocation_bytes<T>(n);
     void* memory = shared_->pool.allocate(bytes);
     if (shared_->poison) std::memset(memory, 0xFF, bytes);
     return std::shared_ptr<T[]>(static_cast<T*>(memory),
