@@ -62,6 +62,8 @@ class Cuda {
   Pool<Resource>& pool() { return stream_->device().pool; }
   /// For work of one's own between that of the backend.
   cudaStream_t stream() const { return stream_->get(); }
+  /// The most Work::scratch_bytes that for_each_block takes, whatever Work::items.
+  std::size_t max_scratch_bytes() const { return detail::max_scratch_bytes(stream_->device().most_shared()); }
 
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
@@ -178,7 +180,8 @@ class Cuda {
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
 
-  /// A context over another stream of the same device and pool.
+  /// A context over another stream of the same device and pool. Memory that it allocates outlives it; once both are gone
+  /// the device is waited for and the memory serves others.
   /// @throws CudaError while recording.
   Cuda fork() const {
     refuse_recording("fork");

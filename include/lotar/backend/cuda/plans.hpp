@@ -19,6 +19,12 @@
 /// kept.
 namespace lotar::detail {
 
+/// Whether a status says that cuDNN does not support what it was asked for.
+inline bool is_unsupported(cudnnStatus_t status) {
+  const int category = CUDNN_STATUS_CATEGORY(status);
+  return category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM;
+}
+
 /// An object of cuDNN's graph API.
 class DnnDescriptor {
  public:
@@ -49,7 +55,13 @@ class DnnDescriptor {
   }
 
   /// Whether cuDNN supports what is described.
-  bool finalize() { return cudnnBackendFinalize(descriptor_) == CUDNN_STATUS_SUCCESS; }
+  /// @throws CudaError if it failed for another reason, such as a lack of memory.
+  bool finalize() {
+    const cudnnStatus_t status = cudnnBackendFinalize(descriptor_);
+    if (is_unsupported(status)) return false;
+    check(status, "cudnnBackendFinalize");
+    return true;
+  }
 
  private:
   void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const void* values, std::size_t n) {
