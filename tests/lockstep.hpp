@@ -95,8 +95,8 @@ struct LockstepOptions {
   bool poison_allocations = true;
 };
 
-/// A backend for tests only: slow, plain and unforgiving. Kernels run on four threads; products and convolutions are
-/// plain loops that share nothing with other backends.
+/// A backend for tests only: slow, plain and unforgiving. Two teams of four threads run blocks at the same time; products
+/// and convolutions are plain loops that share nothing with other backends.
 class Lockstep {
  public:
   using Memory = LockstepMemory;
@@ -148,29 +148,32 @@ class Lockstep {
   void for_each(std::size_t n, const F& f) {
     shared_->run([&](std::size_t thread) {
       const F body = f;
-      for (std::size_t i = thread; i < n; i += LockstepTeam::threads) body(i);
+      for (std::size_t i = thread; i < n; i += threads) body(i);
     });
   }
   template <class F>
   void for_each(std::size_t rows, std::size_t cols, const F& f) {
     if (cols == 0) return;
-    shared_->run([&](std::size_t thread) {
-      const F body = f;
-      for (std::size_t i = thread; i < rows * cols; i += LockstepTeam::threads) body(i / cols, i % cols);
-    });
+    for_each(rows * cols, [f, cols](std::size_t i) { f(i / cols, i % cols); });
   }
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
-    std::vector<std::byte> memory(work.scratch_bytes + 64);
-    std::byte* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64);
+    std::vector<std::byte> memory[teams];
+    std::byte* scratch[teams];
+    for (std::size_t t = 0; t < teams; ++t) {
+      memory[t].resize(work.scratch_bytes + 64);
+      scratch[t] = memory[t].data() + (64 - reinterpret_cast<std::uintptr_t>(memory[t].data()) % 64);
+    }
     shared_->run([&](std::size_t thread) {
+      const std::size_t t = thread / LockstepTeam::threads, member = thread % LockstepTeam::threads;
+      LockstepTeam& team = shared_->team[t];
       const F body = f;
-      for (std::size_t i = 0; i < n; ++i) {
-        if (thread == 0 && work.scratch_bytes > 0) std::memset(scratch, 0xFF, work.scratch_bytes);
-        shared_->team.barrier.arrive_and_wait();
-        LockstepBlock block(shared_->team, thread, scratch);
+      for (std::size_t i = t; i < n; i += teams) {
+        if (member == 0 && work.scratch_bytes > 0) std::memset(scratch[t], 0xFF, work.scratch_bytes);
+        team.barrier.arrive_and_wait();
+        LockstepBlock block(team, member, scratch[t]);
         body(block, i);
-        shared_->team.barrier.arrive_and_wait();
+        team.barrier.arrive_and_wait();
       }
     });
   }
@@ -241,18 +244,20 @@ class Lockstep {
   }
 
  private:
-  /// Three threads that wait for work, and the caller's own.
+  static constexpr std::size_t teams = 2, threads = teams * LockstepTeam::threads;
+
+  /// Threads that wait for work, beside the caller's own.
   struct Shared {
     Pool<Resource> pool;
     bool poison = true;
-    LockstepTeam team;
+    LockstepTeam team[teams];
     std::function<void(std::size_t)> work;
     bool stop = false;
-    std::barrier<> turn{LockstepTeam::threads};
+    std::barrier<> turn{threads};
     std::vector<std::thread> workers;
 
     Shared() {
-      for (std::size_t t = 1; t < LockstepTeam::threads; ++t)
+      for (std::size_t t = 1; t < threads; ++t)
         workers.emplace_back([this, t] {
           for (;;) {
             turn.arrive_and_wait();
