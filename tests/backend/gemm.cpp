@@ -8,6 +8,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 
 using namespace lotar;
 
@@ -80,11 +81,9 @@ void check_product(std::size_t m, std::size_t n, std::size_t k, std::size_t batc
         w = alpha * sum + (beta == 0 ? 0 : beta * w);
       }
   double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double error =
-        std::abs(static_cast<double>(static_cast<Accum<Out>>(got[i])) - wanted[i]) / (1 + std::abs(wanted[i]));
-    worst = error > worst || std::isnan(error) ? error : worst;
-  }
+  for (std::size_t i = 0; i < got.size(); ++i)
+    worst = worst_of(
+        worst, std::abs(static_cast<double>(static_cast<Accum<Out>>(got[i])) - wanted[i]) / (1 + std::abs(wanted[i])));
   CHECK(worst <= tolerance);
 }
 
