@@ -207,33 +207,40 @@ class Lockstep {
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
     check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
-    fill(y, T(0));
+    using A = Accum<T>;
+    std::vector<A> sum(y.size());
     taps(x.extents, filter.extents, y.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           y(n, p, q, k) += x(n, h, w, c) * filter(k, r, s, c);
+           sum[index(y, n, p, q, k)] += static_cast<A>(x(n, h, w, c)) * static_cast<A>(filter(k, r, s, c));
          });
+    add(sum, 0, y);
   }
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
                             const View<T, 4, Memory>& dx) {
     check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
-    scale(dx, beta);
+    using A = Accum<T>;
+    std::vector<A> sum(dx.size());
     taps(dx.extents, filter.extents, dy.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           dx(n, h, w, c) += dy(n, p, q, k) * filter(k, r, s, c);
+           sum[index(dx, n, h, w, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(filter(k, r, s, c));
          });
+    add(sum, beta, dx);
   }
-  template <class T>
-  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
-                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
-                              const View<T, 4, Memory>& dfilter) {
+  template <class X>
+  void conv2d_backward_filter(const View<X, 4, Memory>& x,
+                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+                              Conv2d conv, double beta,
+                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
     check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
-    scale(dfilter, beta);
+    using A = Accum<std::remove_const_t<X>>;
+    std::vector<A> sum(dfilter.size());
     taps(x.extents, dfilter.extents, dy.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           dfilter(k, r, s, c) += dy(n, p, q, k) * x(n, h, w, c);
+           sum[index(dfilter, k, r, s, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(x(n, h, w, c));
          });
+    add(sum, beta, dfilter);
   }
 
   Lockstep fork() const { return *this; }
@@ -280,9 +287,17 @@ class Lockstep {
     }
   };
 
+  /// The place of an element in a view's memory.
+  template <class T, class... Index>
+  static std::size_t index(const View<T, 4, Memory>& v, Index... at) {
+    return static_cast<std::size_t>(&v(at...) - v.data);
+  }
+  /// v = sum + beta v, rounded once.
   template <class T>
-  static void scale(const View<T, 4, Memory>& v, double beta) {
-    for (std::size_t i = 0; i < v.size(); ++i) v.data[i] = beta == 0 ? T(0) : static_cast<T>(beta) * v.data[i];
+  static void add(const std::vector<Accum<T>>& sum, double beta, const View<T, 4, Memory>& v) {
+    using A = Accum<T>;
+    for (std::size_t i = 0; i < v.size(); ++i)
+      v.data[i] = static_cast<T>(beta == 0 ? sum[i] : sum[i] + static_cast<A>(beta) * static_cast<A>(v.data[i]));
   }
 
   /// f(n, h, w, c, k, r, s, p, q) for every product of the convolution that falls inside the image.

@@ -147,12 +147,13 @@ class Cpu {
     detail::conv2d_backward_data<T>(*this, shared_->threads, dy, filter, conv, beta, dx);
   }
 
-  /// dfilter = the gradient of the filter + beta dfilter.
-  template <class T>
-  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
-                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
-                              const View<T, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<T>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  template <class X>
+  void conv2d_backward_filter(const View<X, 4, Memory>& x,
+                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+                              Conv2d conv, double beta,
+                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, x, dy, conv, beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.
