@@ -202,8 +202,8 @@ class BatchNorm {
                        (pass.training ? " with M >= 2" : "") + ", got " + to_string(x.extents));
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
     Tensor<A, 1, B> mean(b, {{channels_}}), scale(b, {{channels_}});
-    A* const running_mean = pass.statistics.data + running_mean_;
-    A* const running_var = pass.statistics.data + running_var_;
+    A* const running_mean = pass.statistic(running_mean_, channels_).data;
+    A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
       Tensor<A, 2, B> tile_mean(b, {{tiles(rows), channels_}}), tile_squares(b, {{tiles(rows), channels_}});
       b.for_each_block(tiles(rows), tile_work(rows), detail::NormTileMoments<T, M>{x, tile_mean, tile_squares});
@@ -215,8 +215,8 @@ class BatchNorm {
     }
     Tensor<T, 2, B> y(b, x.extents);
     b.for_each(rows, channels_,
-               detail::NormApply<T, A>{x.data, residual.data, mean.data, scale.data, pass.values.data + gamma_,
-                                       pass.values.data + beta_, channels_, relu_, y.data});
+               detail::NormApply<T, A>{x.data, residual.data, mean.data, scale.data, pass.value(gamma_, channels_).data,
+                                       pass.value(beta_, channels_).data, channels_, relu_, y.data});
     pass.keep(std::move(x));
     pass.keep(std::move(mean));
     pass.keep(std::move(scale));
@@ -240,13 +240,14 @@ class BatchNorm {
     Tensor<A, 1, B> sum(b, {{channels_}}), product(b, {{channels_}});
     b.for_each_block(tiles(rows), tile_work(rows),
                      detail::NormTileGradients<T, M>{dy, x, y, mean, scale, tile_sum, tile_product});
-    b.for_each_block(strips(), strip_work<A>(rows),
-                     detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, pass.gradients.data + gamma_,
-                                                 pass.gradients.data + beta_});
+    b.for_each_block(
+        strips(), strip_work<A>(rows),
+        detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, pass.gradient(gamma_, channels_).data,
+                                    pass.gradient(beta_, channels_).data});
     Tensor<T, 2, B> dx(b, x.extents);
     b.for_each(rows, channels_,
-               detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.values.data + gamma_, sum.data,
-                                          product.data, channels_, static_cast<A>(rows), dx.data});
+               detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.value(gamma_, channels_).data,
+                                          sum.data, product.data, channels_, static_cast<A>(rows), dx.data});
     return dx;
   }
 

@@ -75,7 +75,7 @@ class ConvUnit {
  private:
   template <class T, class B>
   View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
-    return {pass.filters.data + filter_, filter_extents_};
+    return pass.filter(filter_, filter_extents_.size()).reshape(filter_extents_);
   }
 
   /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input.
@@ -84,7 +84,7 @@ class ConvUnit {
     const Extents<2> rows{{dy.extent(0) * dy.extent(1) * dy.extent(2), dy.extent(3)}};
     Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(rows), pass).reshaped(dy.extents);
     x = pass.tape.template pop<T, 4>();
-    const View<Accum<T>, 4, typename B::Memory> gradient(pass.gradients.data + filter_, filter_extents_);
+    const auto gradient = pass.gradient(filter_, filter_extents_.size()).reshape(filter_extents_);
     b.conv2d_backward_filter(x, d, conv_, 1, gradient);
     return d;
   }
