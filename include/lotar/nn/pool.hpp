@@ -46,17 +46,21 @@ struct MaxPoolForward {
   const T* x;
   Window w;
   T* y;
-  std::uint32_t* from;  // the place in x of each maximum, the first of equals
+  std::uint32_t* from;  // the place in x of each maximum: the first NaN, else the first of equals
   LOTAR_FN void operator()(std::size_t pixel, std::size_t c) const {
     const std::size_t q = pixel % w.cols, p = pixel / w.cols % w.rows, n = pixel / (w.cols * w.rows);
     std::size_t best = 0;
+    Accum<T> top = 0;
     bool found = false;
     for (std::size_t r = 0; r < w.size; ++r)
       for (std::size_t s = 0; s < w.size; ++s) {
         const std::size_t h = p * w.stride + r, v = q * w.stride + s;
         if (h < w.padding || v < w.padding || h >= w.height + w.padding || v >= w.width + w.padding) continue;
         const std::size_t i = ((n * w.height + h - w.padding) * w.width + v - w.padding) * w.channels + c;
-        if (!found || static_cast<Accum<T>>(x[i]) > static_cast<Accum<T>>(x[best])) best = i;
+        const auto value = static_cast<Accum<T>>(x[i]);
+        if (found && (value <= top || top != top)) continue;
+        best = i;
+        top = value;
         found = true;
       }
     y[pixel * w.channels + c] = x[best];
@@ -114,7 +118,7 @@ class GlobalAveragePool {
   }
 };
 
-/// The maximum of each window: [N, H, W, C] to [N, P, Q, C].
+/// The maximum of each window, NaN where one is in it: [N, H, W, C] to [N, P, Q, C].
 class MaxPool {
  public:
   /// @param size  edge of the window
