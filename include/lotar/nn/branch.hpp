@@ -61,11 +61,13 @@ struct AddBranchGradients {
 /// A second branch of a network on a backend: mask * w, and norms of its own.
 ///
 /// @tparam T  as NetworkState's
+/// @source Jiang et al., Self-damaging contrastive learning, ICML 2021: its pruned branch.
 template <class T, class B>
 class Branch {
  public:
   using A = Accum<T>;
 
+  /// Takes four arrays of table.size entries, five where T is not Accum<T>.
   Branch(B& b, const BranchTable& table)
       : mask(b, {table.size}),
         source_(b, {table.size}, table.source),
@@ -81,6 +83,7 @@ class Branch {
   /// A pass of the branch over the state's parameters as they are now and under the mask. Its gradients begin at zero.
   /// It refers to this branch's arrays, until the next pass is made.
   /// @throws ShapeError if the state is not one of the table in which the branch was declared.
+  /// @cost 1 pass over the parameters
   Pass<T, B> pass(B& b, NetworkState<T, B>& state, bool training) {
     using M = typename B::Memory;
     check("Branch::pass", state);

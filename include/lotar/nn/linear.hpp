@@ -53,7 +53,7 @@ class Linear {
   std::size_t in() const { return in_; }
   std::size_t out() const { return out_; }
 
-  /// @throws ShapeError unless x is [N, in].
+  /// @throws ShapeError unless x is [N, in] and the pass's values reach this layer's.
   /// @cost 2 N in out flops.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
@@ -66,7 +66,10 @@ class Linear {
     return y;
   }
 
-  /// @return the gradient of x
+  /// @param dy  [N, out]
+  /// @return    the gradient of x, [N, in]
+  /// @throws ShapeError if dy has another shape or the pass no gradients, ConfigError without a forward pass before.
+  /// @cost      4 N in out flops
   template <class T, class B>
   Tensor<Accum<T>, 2, B> backward(B& b, const Tensor<Accum<T>, 2, B>& dy, Pass<T, B>& pass) const {
     using A = Accum<T>;

@@ -97,6 +97,8 @@ struct MaxPoolBackward {
 /// The mean over all pixels: [N, H, W, C] to [N, C], in Accum<T>.
 class GlobalAveragePool {
  public:
+  /// @param x  [N, H, W, C], H W >= 1
+  /// @return   [N, C]
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, const Tensor<T, 4, B>& x, Pass<T, B>& pass) const {
     const std::size_t n = x.extent(0), pixels = x.extent(1) * x.extent(2), cols = x.extent(3);
@@ -107,6 +109,9 @@ class GlobalAveragePool {
     return y;
   }
 
+  /// @param dy  [N, C]
+  /// @return    [N, H, W, C]: dy / (H W) at each pixel
+  /// @throws ShapeError if dy has another shape, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<Accum<T>, 2, B>& dy, Pass<T, B>& pass) const {
     Tensor<T, 4, B> dx(b, pass.tape.template pop<T, 4>().extents);
@@ -144,6 +149,9 @@ class MaxPool {
     return y;
   }
 
+  /// @param dy  [N, P, Q, C]
+  /// @return    [N, H, W, C]
+  /// @throws ShapeError if dy has another shape, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
     const auto from = pass.tape.template pop<std::uint32_t, 4>();

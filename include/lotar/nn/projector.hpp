@@ -57,6 +57,9 @@ class Projector {
     }
   }
 
+  /// @param x  [N, F]
+  /// @return   z [N, D]
+  /// @throws ShapeError if x has another shape, or for a pass of another network.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
     for (const Layer& layer : layers_)
@@ -64,7 +67,9 @@ class Projector {
     return x;
   }
 
-  /// @return the gradient of the features
+  /// @param dy  [N, D]
+  /// @return    the gradient of the features, [N, F]
+  /// @throws ShapeError if dy has another shape or the pass no gradients, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> backward(B& b, Tensor<Accum<T>, 2, B> dy, Pass<T, B>& pass) const {
     for (std::size_t i = layers_.size(); i-- > 0;)

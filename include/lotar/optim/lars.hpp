@@ -137,7 +137,8 @@ class Lars {
     lambdas_ = {b, {parameters.size()}};
   }
 
-  /// One update of all parameters. Arguments as Sgd::step.
+  /// One update of all parameters. Arguments and errors as Sgd::step.
+  /// @cost 2 passes over values and gradients, 1 over the momentum
   void step(B& b, Out<A, 1, B> values, In<A, 1, B> gradients, In<float, 1, B> rates, In<Clock, 1, B> clock) {
     using M = typename B::Memory;
     const auto rate = detail::check_update<B, A>("Lars::step", velocities_.size(), values, gradients, rates, clock);
