@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <optional>
 #include <utility>
@@ -224,12 +225,18 @@ class ConvolutionPlans {
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle_);
     if (!graph.finalize()) return std::nullopt;
 
+    std::exception_ptr failure;  // of an engine: thrown if no other one can
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
       for (DnnDescriptor& config : proposals(graph, mode)) {
         if (!allowed(config, p.factor_type)) continue;
-        ConvolutionPlan plan(handle_, std::move(config));
-        if (plan.usable()) return plan;
+        try {
+          ConvolutionPlan plan(handle_, std::move(config));
+          if (plan.usable()) return plan;
+        } catch (const CudaError&) {
+          failure = std::current_exception();
+        }
       }
+    if (failure) std::rethrow_exception(failure);
     return std::nullopt;
   }
 
