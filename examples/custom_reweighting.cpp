@@ -8,8 +8,8 @@
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/nt_xent.hpp>
 #include <lotar/loss/reweight.hpp>
+#include <lotar/ops/dot.hpp>
 #include <lotar/ops/log_sum_exp.hpp>
-#include <lotar/ops/reduce.hpp>
 
 #include "backend.hpp"
 

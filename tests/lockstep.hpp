@@ -95,8 +95,8 @@ struct LockstepOptions {
   bool poison_allocations = true;
 };
 
-/// A backend for tests only: slow, plain and unforgiving. Kernels run on four threads; products and convolutions are
-/// plain loops that share nothing with other backends.
+/// A backend for tests only: slow, plain and unforgiving. Two teams of four threads run blocks at the same time; products
+/// and convolutions are plain loops that share nothing with other backends.
 class Lockstep {
  public:
   using Memory = LockstepMemory;
@@ -116,7 +116,7 @@ class Lockstep {
 
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
-    const std::size_t bytes = n * sizeof(T);
+    const std::size_t bytes = allocation_bytes<T>(n);
     void* memory = shared_->pool.allocate(bytes);
     if (shared_->poison) std::memset(memory, 0xFF, bytes);
     return std::shared_ptr<T[]>(static_cast<T*>(memory),
@@ -148,29 +148,32 @@ class Lockstep {
   void for_each(std::size_t n, const F& f) {
     shared_->run([&](std::size_t thread) {
       const F body = f;
-      for (std::size_t i = thread; i < n; i += LockstepTeam::threads) body(i);
+      for (std::size_t i = thread; i < n; i += threads) body(i);
     });
   }
   template <class F>
   void for_each(std::size_t rows, std::size_t cols, const F& f) {
     if (cols == 0) return;
-    shared_->run([&](std::size_t thread) {
-      const F body = f;
-      for (std::size_t i = thread; i < rows * cols; i += LockstepTeam::threads) body(i / cols, i % cols);
-    });
+    for_each(rows * cols, [f, cols](std::size_t i) { f(i / cols, i % cols); });
   }
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
-    std::vector<std::byte> memory(work.scratch_bytes + 64);
-    std::byte* scratch = memory.data() + (64 - reinterpret_cast<std::uintptr_t>(memory.data()) % 64);
+    std::vector<std::byte> memory[teams];
+    std::byte* scratch[teams];
+    for (std::size_t t = 0; t < teams; ++t) {
+      memory[t].resize(work.scratch_bytes + 64);
+      scratch[t] = memory[t].data() + (64 - reinterpret_cast<std::uintptr_t>(memory[t].data()) % 64);
+    }
     shared_->run([&](std::size_t thread) {
+      const std::size_t t = thread / LockstepTeam::threads, member = thread % LockstepTeam::threads;
+      LockstepTeam& team = shared_->team[t];
       const F body = f;
-      for (std::size_t i = 0; i < n; ++i) {
-        if (thread == 0 && work.scratch_bytes > 0) std::memset(scratch, 0xFF, work.scratch_bytes);
-        shared_->team.barrier.arrive_and_wait();
-        LockstepBlock block(shared_->team, thread, scratch);
+      for (std::size_t i = t; i < n; i += teams) {
+        if (member == 0 && work.scratch_bytes > 0) std::memset(scratch[t], 0xFF, work.scratch_bytes);
+        team.barrier.arrive_and_wait();
+        LockstepBlock block(team, member, scratch[t]);
         body(block, i);
-        shared_->team.barrier.arrive_and_wait();
+        team.barrier.arrive_and_wait();
       }
     });
   }
@@ -204,33 +207,40 @@ class Lockstep {
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
     check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
-    fill(y, T(0));
+    using A = Accum<T>;
+    std::vector<A> sum(y.size());
     taps(x.extents, filter.extents, y.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           y(n, p, q, k) += x(n, h, w, c) * filter(k, r, s, c);
+           sum[index(y, n, p, q, k)] += static_cast<A>(x(n, h, w, c)) * static_cast<A>(filter(k, r, s, c));
          });
+    add(sum, 0, y);
   }
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
                             const View<T, 4, Memory>& dx) {
     check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
-    scale(dx, beta);
+    using A = Accum<T>;
+    std::vector<A> sum(dx.size());
     taps(dx.extents, filter.extents, dy.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           dx(n, h, w, c) += dy(n, p, q, k) * filter(k, r, s, c);
+           sum[index(dx, n, h, w, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(filter(k, r, s, c));
          });
+    add(sum, beta, dx);
   }
-  template <class T>
-  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
-                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
-                              const View<T, 4, Memory>& dfilter) {
+  template <class X>
+  void conv2d_backward_filter(const View<X, 4, Memory>& x,
+                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+                              Conv2d conv, double beta,
+                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
     check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
-    scale(dfilter, beta);
+    using A = Accum<std::remove_const_t<X>>;
+    std::vector<A> sum(dfilter.size());
     taps(x.extents, dfilter.extents, dy.extents, conv,
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
-           dfilter(k, r, s, c) += dy(n, p, q, k) * x(n, h, w, c);
+           sum[index(dfilter, k, r, s, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(x(n, h, w, c));
          });
+    add(sum, beta, dfilter);
   }
 
   Lockstep fork() const { return *this; }
@@ -241,18 +251,20 @@ class Lockstep {
   }
 
  private:
-  /// Three threads that wait for work, and the caller's own.
+  static constexpr std::size_t teams = 2, threads = teams * LockstepTeam::threads;
+
+  /// Threads that wait for work, beside the caller's own.
   struct Shared {
     Pool<Resource> pool;
     bool poison = true;
-    LockstepTeam team;
+    LockstepTeam team[teams];
     std::function<void(std::size_t)> work;
     bool stop = false;
-    std::barrier<> turn{LockstepTeam::threads};
+    std::barrier<> turn{threads};
     std::vector<std::thread> workers;
 
     Shared() {
-      for (std::size_t t = 1; t < LockstepTeam::threads; ++t)
+      for (std::size_t t = 1; t < threads; ++t)
         workers.emplace_back([this, t] {
           for (;;) {
             turn.arrive_and_wait();
@@ -275,9 +287,17 @@ class Lockstep {
     }
   };
 
+  /// The place of an element in a view's memory.
+  template <class T, class... Index>
+  static std::size_t index(const View<T, 4, Memory>& v, Index... at) {
+    return static_cast<std::size_t>(&v(at...) - v.data);
+  }
+  /// v = sum + beta v, rounded once.
   template <class T>
-  static void scale(const View<T, 4, Memory>& v, double beta) {
-    for (std::size_t i = 0; i < v.size(); ++i) v.data[i] = beta == 0 ? T(0) : static_cast<T>(beta) * v.data[i];
+  static void add(const std::vector<Accum<T>>& sum, double beta, const View<T, 4, Memory>& v) {
+    using A = Accum<T>;
+    for (std::size_t i = 0; i < v.size(); ++i)
+      v.data[i] = static_cast<T>(beta == 0 ? sum[i] : sum[i] + static_cast<A>(beta) * static_cast<A>(v.data[i]));
   }
 
   /// f(n, h, w, c, k, r, s, p, q) for every product of the convolution that falls inside the image.

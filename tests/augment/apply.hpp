@@ -13,6 +13,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 
 /// A picture with large steps between neighbours: [height, width, 3]. The same formula is in
 /// tests/reference/augment.py.
@@ -103,10 +104,7 @@ std::vector<ParametersOf<Operation>> draws(const Operation& operation, lotar::Im
 /// The largest difference; infinite if the sizes differ or a value is not a number.
 inline float max_difference(const std::vector<float>& a, const std::vector<float>& b) {
   float worst = a.size() == b.size() ? 0 : INFINITY;
-  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) {
-    const float d = std::abs(a[i] - b[i]);
-    worst = d <= worst ? worst : (d == d ? d : INFINITY);
-  }
+  for (std::size_t i = 0; i < a.size() && i < b.size(); ++i) worst = worst_of(worst, std::abs(a[i] - b[i]));
   return worst;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "../reference/augment.hpp"
+#include "../worst.hpp"
 #include "apply.hpp"
 
 using namespace lotar;
@@ -57,7 +58,7 @@ TEST_CASE("a turn of a third exchanges the channels") {
   const auto whole = apply({6, 7}), turned = jittered({.apply = true, .hue = 1.f / 3});
   float worst = 0;
   for (std::size_t i = 0; i < whole.size(); i += 3)
-    for (std::size_t c = 0; c < 3; ++c) worst = std::max(worst, std::abs(turned[i + (c + 1) % 3] - whole[i + c]));
+    for (std::size_t c = 0; c < 3; ++c) worst = worst_of(worst, std::abs(turned[i + (c + 1) % 3] - whole[i + c]));
   CHECK(worst < 1e-5f);
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -73,6 +74,13 @@ TEST_CASE("memory is aligned, and reused once freed") {
   const auto a = b.allocate<float>(1000), c = b.allocate<float>(1000);
   CHECK((a.get() == first || c.get() == first));
   CHECK(b.pool().allocations() == allocations);
+}
+
+TEST_CASE("more memory than can be is refused") {
+  TestBackend b;
+  CHECK_THROWS_AS(b.allocate<double>(SIZE_MAX / 8 + 2), std::bad_alloc);  // 8 bytes, if it wrapped
+  CHECK_THROWS_AS(b.allocate<std::byte>(SIZE_MAX), std::bad_alloc);
+  CHECK(b.pool().used() == 0);
 }
 
 TEST_CASE("memory outlives the context that gave it") {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <vector>
 
+#include <lotar/core/bf16.hpp>
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
@@ -75,6 +76,29 @@ TEST_CASE("convolutions of odd shapes") {
   check_convolution<double>(b, {{2, 3, 4, 2}, {2, 2, 2, 2}, {1, 3}});   // more padding than filter: a border of zeros
   check_convolution<double>(b, {{17, 4, 4, 5}, {6, 3, 3, 5}, {1, 1}});
   check_convolution<float>(b, {{1, 32, 32, 3}, {64, 3, 3, 3}, {1, 1}});
+}
+
+TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {
+  TestBackend b({.poison_allocations = true});
+  for (const Conv2d conv : {Conv2d{1, 1}, Conv2d{2, 1}, Conv2d{1, 0}})
+    for (const std::size_t channels : {3u, 16u, 64u}) {
+      const ConvolutionCase p{{4, 9, 8, channels}, {32, 3, 3, channels}, conv};
+      const auto hx = convolution_values<bf16>(p.x.size(), 0), hw = convolution_values<bf16>(p.filter.size(), 1),
+                 hdy = convolution_values<bf16>(p.y().size(), 2);
+      auto wanted = convolution_by_loops(p, to_double(hx), to_double(hw), to_double(hdy));
+      const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);
+      const Array<float, 4> dw(b, p.filter);
+      b.conv2d_forward(x, w, conv, y);
+      b.conv2d_backward_data(dy, w, conv, 0, dx);
+      b.conv2d_backward_filter(x, dy, conv, 0, dw);
+      CHECK(worst_error(y.to_host(b), wanted.y) <= 4e-3);
+      CHECK(worst_error(dx.to_host(b), wanted.dx) <= 4e-3);
+      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= 4e-3);
+      b.fill(dw.view(), 1);
+      b.conv2d_backward_filter(x, dy, conv, 1, dw);
+      for (double& v : wanted.dfilter) v += 1;
+      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= 4e-3);
+    }
 }
 
 TEST_CASE("a convolution by a lone 1 is a shift") {

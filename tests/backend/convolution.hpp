@@ -6,6 +6,8 @@
 
 #include <lotar/core/backend.hpp>
 
+#include "../worst.hpp"
+
 namespace lotar {
 
 /// A convolution and its arrays' extents.
@@ -72,10 +74,7 @@ double worst_error(const std::vector<T>& got, const std::vector<double>& wanted)
   double worst = 0, scale = 1;
   for (const double w : wanted) scale = std::fmax(scale, std::abs(w));
   const auto values = to_double(got);
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const double error = std::abs(values[i] - wanted[i]) / scale;
-    if (!(error <= worst)) worst = std::isnan(error) ? HUGE_VAL : error;
-  }
+  for (std::size_t i = 0; i < wanted.size(); ++i) worst = worst_of(worst, std::abs(values[i] - wanted[i]) / scale);
   return worst;
 }
 

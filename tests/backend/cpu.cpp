@@ -13,6 +13,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 #include "convolution.hpp"
 
 using namespace lotar;
@@ -133,7 +134,7 @@ TEST_CASE_TEMPLATE("gemm over several blocks and pieces: the same bits for any n
           sum += term;
           size += std::abs(term);
         }
-        worst = std::fmax(worst, std::abs(static_cast<double>(product[r * n + c]) - .5 * sum) / size);
+        worst = worst_of(worst, std::abs(static_cast<double>(product[r * n + c]) - .5 * sum) / size);
       }
     CHECK(worst < 20 * static_cast<double>(std::numeric_limits<T>::epsilon()));
   }

@@ -8,6 +8,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 
 using namespace lotar;
 
@@ -80,11 +81,9 @@ void check_product(std::size_t m, std::size_t n, std::size_t k, std::size_t batc
         w = alpha * sum + (beta == 0 ? 0 : beta * w);
       }
   double worst = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) {
-    const double error =
-        std::abs(static_cast<double>(static_cast<Accum<Out>>(got[i])) - wanted[i]) / (1 + std::abs(wanted[i]));
-    worst = error > worst || std::isnan(error) ? error : worst;
-  }
+  for (std::size_t i = 0; i < got.size(); ++i)
+    worst = worst_of(
+        worst, std::abs(static_cast<double>(static_cast<Accum<Out>>(got[i])) - wanted[i]) / (1 + std::abs(wanted[i])));
   CHECK(worst <= tolerance);
 }
 
@@ -112,6 +111,19 @@ TEST_CASE("gemm of bf16 sums in float, and writes float or bf16") {
       check_product<bf16, float>(8, 16, 24, 2, op_a, op_b, .5, 1, 2e-5);
       check_product<bf16, bf16>(33, 20, 100, 1, op_a, op_b, 1, 0, 4e-3);
       check_product<bf16, bf16>(8, 16, 24, 2, op_a, op_b, .5, 1, 4e-3);
+    }
+}
+
+TEST_CASE("gemm of bf16 rounds a long sum once") {
+  TestBackend b;
+  const std::size_t k = 2000;  // 1 + ... + 1 in bf16 stops growing at 256
+  const Array<bf16, 2> ones(b, {3, k}, std::vector<bf16>(3 * k, bf16(1.f))), c(b, {3, 3});
+  b.gemm(Op::none, Op::transpose, 1, ones, ones, 0, c);
+  for (const bf16 v : c.to_host(b)) CHECK(static_cast<float>(v) == 2000);
+  for (const Op op_a : ops)
+    for (const Op op_b : ops) {
+      check_product<bf16, bf16>(200, 20, k, 1, op_a, op_b, 1, 0, 0x1p-8 + 2e-5);  // half a unit in the last place
+      check_product<bf16, bf16>(33, 300, k, 2, op_a, op_b, .5, 1, 0x1p-8 + 2e-5);
     }
 }
 

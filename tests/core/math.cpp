@@ -9,6 +9,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 
 // Functions are called lotar::exp and so on: by using namespace alone, exp of a double would be the C library's.
 using namespace lotar;
@@ -67,12 +68,12 @@ TEST_CASE_TEMPLATE("exp keeps the error it documents", T, float, double) {
   long double worst = 0;
   for (int i = 1; i < steps; ++i) {
     const T x = lowest + (highest - lowest) * (T(i) / T(steps));
-    worst = std::fmax(worst, relative_error(lotar::exp(x), std::exp(static_cast<long double>(x))));
+    worst = worst_of(worst, relative_error(lotar::exp(x), std::exp(static_cast<long double>(x))));
   }
   for (T x : normal_numbers<T>())
     if (x < T(1))
       for (const T signed_x : {x, -x})
-        worst = std::fmax(worst, relative_error(lotar::exp(signed_x), std::exp(static_cast<long double>(signed_x))));
+        worst = worst_of(worst, relative_error(lotar::exp(signed_x), std::exp(static_cast<long double>(signed_x))));
   CHECK(worst <= (sizeof(T) == 4 ? 2e-7L : 4e-16L));
 }
 
@@ -100,9 +101,9 @@ TEST_CASE_TEMPLATE("exp at its edges", T, float, double) {
 TEST_CASE_TEMPLATE("log keeps the error it documents", T, float, double) {
   long double worst = 0;
   for (T x : normal_numbers<T>())
-    worst = std::fmax(worst, relative_error(lotar::log(x), std::log(static_cast<long double>(x))));
+    worst = worst_of(worst, relative_error(lotar::log(x), std::log(static_cast<long double>(x))));
   for (T x = std::numeric_limits<T>::denorm_min(); x < std::numeric_limits<T>::min(); x = x * T(1.7) + x)
-    worst = std::fmax(worst, relative_error(lotar::log(x), std::log(static_cast<long double>(x))));
+    worst = worst_of(worst, relative_error(lotar::log(x), std::log(static_cast<long double>(x))));
   CHECK(worst <= (sizeof(T) == 4 ? 3e-7L : 5e-16L));
 }
 
@@ -122,8 +123,8 @@ TEST_CASE_TEMPLATE("sin_cos keeps the error it documents", T, float, double) {
   const auto compare = [&](T x) {
     T sine, cosine;
     lotar::sin_cos(x, sine, cosine);
-    worst = std::fmax(worst, std::fabs(static_cast<long double>(sine) - std::sin(static_cast<long double>(x))));
-    worst = std::fmax(worst, std::fabs(static_cast<long double>(cosine) - std::cos(static_cast<long double>(x))));
+    worst = worst_of(worst, std::fabs(static_cast<long double>(sine) - std::sin(static_cast<long double>(x))));
+    worst = worst_of(worst, std::fabs(static_cast<long double>(cosine) - std::cos(static_cast<long double>(x))));
   };
   for (int i = -300000; i <= 300000; ++i) {
     compare(T(i) / T(50000));

@@ -1,6 +1,7 @@
 #include <lotar/core/pool.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <set>
@@ -142,6 +143,17 @@ TEST_CASE("a resource that has no more leaves the pool as it was") {
   CHECK(pool.reserved() == 512);
   CHECK(pool.allocations() == 1);
   pool.deallocate(block, 512);
+}
+
+TEST_CASE("more than half of all addresses is refused") {
+  Ledger ledger;
+  TestPool pool(Resource{&ledger});
+  for (const std::size_t bytes : {SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX / 2 + 2, SIZE_MAX})
+    CHECK_THROWS_AS(pool.allocate(bytes), std::bad_alloc);
+  CHECK(pool.used() == 0);
+  CHECK(allocation_bytes<double>(SIZE_MAX / 16) == SIZE_MAX / 16 * 8);
+  CHECK_THROWS_AS(allocation_bytes<double>(SIZE_MAX / 16 + 1), std::bad_alloc);
+  CHECK_THROWS_AS(allocation_bytes<double>(SIZE_MAX / 8 + 2), std::bad_alloc);  // 8 bytes, if it wrapped
 }
 
 TEST_CASE("several threads share a pool") {

@@ -19,7 +19,8 @@ template <class T, std::size_t N>
 using Array = Tensor<T, N, TestBackend>;
 
 static_assert(!std::is_copy_constructible_v<Array<float, 2>> && !std::is_copy_assignable_v<Array<float, 2>>);
-static_assert(std::is_nothrow_move_constructible_v<Array<float, 2>>);
+static_assert(std::is_nothrow_move_constructible_v<Array<float, 2>> &&
+              std::is_nothrow_move_assignable_v<Array<float, 2>>);
 static_assert(std::is_convertible_v<const Array<float, 2>&, View<const float, 2, TestBackend::Memory>>);
 
 template <class T>
@@ -84,9 +85,17 @@ TEST_CASE("a moved tensor has the memory, alone") {
   TestBackend b;
   Array<float, 1> first(b, {4}, numbers<float>(4));
   const float* const data = first.data;
-  const Array<float, 1> second = std::move(first);
+  Array<float, 1> second = std::move(first), third;
   CHECK(second.data == data);
   CHECK(second.memory().use_count() == 1);
+  third = std::move(second);
+  CHECK(third.data == data);
+  CHECK(third.to_host(b) == numbers<float>(4));
+  for (const auto* moved : {&first, &second}) {
+    CHECK(moved->data == nullptr);
+    CHECK(moved->size() == 0);
+    CHECK(moved->memory() == nullptr);
+  }
 }
 
 TEST_CASE("reshaped") {

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "../worst.hpp"
 #include "layers.hpp"
 
 using namespace lotar;
@@ -93,9 +94,9 @@ Result plain(std::size_t rows, std::size_t cols, const std::vector<double>& x, b
 
 void check_equal(const std::vector<double>& got, const std::vector<double>& wanted, double epsilon) {
   REQUIRE(got.size() == wanted.size());
-  double most = 0;
-  for (std::size_t i = 0; i < got.size(); ++i) most = std::max(most, std::abs(got[i] - wanted[i]));
-  CHECK(most <= epsilon);
+  double worst = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) worst = worst_of(worst, std::abs(got[i] - wanted[i]));
+  CHECK(worst <= epsilon);
 }
 
 }  // namespace

@@ -82,6 +82,18 @@ TEST_CASE_TEMPLATE("its pass reads mask * w and its own norm, and its gradients 
   CHECK(gradients[192] == 12);
 }
 
+TEST_CASE("a state without the branch's norms is refused") {
+  TestBackend b;
+  const Two two;
+  NetworkState<float, TestBackend> state(b, Two::first(), 1);
+  Branch<float, TestBackend> branch(b, two.branch);
+  CHECK_THROWS_WITH_AS(branch.pass(b, state, true),
+                       "Branch::pass: the state must be of the table with the branch: at least 193 parameters and 128 "
+                       "statistics, got 192 and 64",
+                       ShapeError);
+  CHECK_THROWS_AS(branch.add_gradients(b, state), ShapeError);
+}
+
 TEST_CASE("a branch can be declared once under a name") {
   Two two;
   CHECK_THROWS_WITH_AS(BranchTable(two.table, "pruned."), "ParameterTable: the name \"pruned.norm.weight\" is taken",

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "../worst.hpp"
 #include "layers.hpp"
 
 using namespace lotar;
@@ -66,6 +67,56 @@ TEST_CASE("gradients match central differences") {
   }
 }
 
+/// A unit's result and all of its gradients, from values that bf16 holds.
+template <class T>
+std::vector<std::vector<double>> stored_as(bool relu) {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit unit(table, "conv", "bn", {5, 6, 3, Conv2d{2, 1}, relu});
+  NetworkState<T, TestBackend> state(b, table, 1);
+  const auto rounded = [](std::vector<float> values) {
+    for (float& v : values) v = static_cast<float>(bf16(v));
+    return values;
+  };
+  const auto input = [&](const Extents<4>& extents, std::size_t stream) {
+    const std::vector<float> values = rounded(noise_values<float>(extents.size(), stream));
+    std::vector<T> stored;
+    for (const float v : values) stored.push_back(static_cast<T>(v));
+    return Array<4, T>(b, extents, stored);
+  };
+  b.upload(rounded(state.values.to_host(b)), state.values.flat());
+  auto pass = state.pass(b, true);
+  const auto y = unit.forward(b, input({{4, 7, 6, 5}}, 1), pass);
+  const auto dy = input(y.extents, 2);
+  const auto dx = unit.backward(b, dy, pass);
+  std::vector<std::vector<double>> all;
+  const auto add = [&](const auto& values) {
+    all.emplace_back();
+    for (const auto v : values) all.back().push_back(static_cast<double>(static_cast<float>(v)));
+  };
+  add(y.to_host(b)), add(dx.to_host(b));
+  const auto gradients = state.gradients.to_host(b);
+  for (const Parameter& p : table.parameters()) add(part(gradients, p));
+  return all;
+}
+
+TEST_CASE("stored as bf16, the unit differs from float by bf16's rounding") {
+  for (const bool relu : {false, true}) {
+    const auto wanted = stored_as<float>(relu), got = stored_as<bf16>(relu);
+    REQUIRE(got.size() == 5);
+    for (std::size_t k = 0; k < (relu ? 1 : got.size()); ++k) {  // a ReLU may turn where a value is rounded to 0
+      CAPTURE(k);
+      double worst = 0, largest = 0;
+      REQUIRE(got[k].size() == wanted[k].size());
+      for (std::size_t i = 0; i < got[k].size(); ++i) {
+        worst = worst_of(worst, std::abs(got[k][i] - wanted[k][i]));
+        largest = std::fmax(largest, std::abs(wanted[k][i]));
+      }
+      CHECK(worst <= 0x1p-7 * largest);
+    }
+  }
+}
+
 TEST_CASE("backward adds to a gradient given; backward_first gives the parameters' gradients alone") {
   TestBackend b;
   ParameterTable table;
@@ -122,4 +173,23 @@ TEST_CASE("what does not fit is refused") {
                        "BatchNorm::backward: dy must be [16, 3], got [12, 3]", ShapeError);
   CHECK_THROWS_WITH_AS(ConvUnit(table, "none", "no_norm", {2, 0, 3, Conv2d{1, 1}}),
                        "ConvUnit: channels, kernel and stride must be >= 1, got 2, 0, 3 and 1", ConfigError);
+}
+
+TEST_CASE("a pass whose arrays are another network's, or without gradients, is refused") {
+  TestBackend b;
+  ParameterTable table, other;
+  const ConvUnit unit(table, "conv", "bn", {2, 3, 3, Conv2d{1, 1}});
+  NetworkState<float, TestBackend> state(b, table, 1), none(b, other, 1);
+  auto wrong = none.pass(b, true), pass = state.pass(b, true);
+  const Array<4, float> dy(b, {{1, 4, 4, 3}});
+  CHECK_THROWS_WITH_AS(unit.forward(b, Array<4, float>(b, {{1, 4, 4, 2}}), wrong),
+                       "Pass: filters must reach entry 54, got [0]", ShapeError);
+  const Tensor<float, 1, TestBackend> no_statistics;
+  pass.statistics = no_statistics;
+  CHECK_THROWS_WITH_AS(unit.forward(b, Array<4, float>(b, {{1, 4, 4, 2}}), pass),
+                       "Pass: statistics must reach entry 3, got [0]", ShapeError);
+  auto again = state.pass(b, true);
+  unit.forward(b, Array<4, float>(b, {{1, 4, 4, 2}}), again);
+  again.gradients = {};
+  CHECK_THROWS_AS(unit.backward(b, dy, again), ShapeError);
 }

@@ -87,3 +87,16 @@ TEST_CASE("what does not fit is refused") {
                        "Linear::backward: dy must be [4, 3], got [4, 2]", ShapeError);
   CHECK_THROWS_WITH_AS(Linear(table, "none", 0, 3), "Linear: in and out must be >= 1, got 0 and 3", ConfigError);
 }
+
+TEST_CASE("a pass whose arrays are another network's, or without gradients, is refused") {
+  TestBackend b;
+  ParameterTable table, other;
+  const Linear small(other, "fc", 2, 3), layer(table, "fc", 20, 30);
+  NetworkState<float, TestBackend> state(b, table, 1), less(b, other, 1);
+  auto wrong = less.pass(b, true), pass = state.pass(b, true);
+  CHECK_THROWS_AS(layer.forward(b, Array<2, float>(b, {{4, 20}}), wrong), ShapeError);
+  layer.forward(b, Array<2, float>(b, {{4, 20}}), pass);
+  pass.gradients = {};
+  CHECK_THROWS_WITH_AS(layer.backward(b, Array<2, float>(b, {{4, 30}}), pass),
+                       "Pass: gradients must reach entry 670, got [0]", ShapeError);
+}

@@ -49,3 +49,32 @@ TEST_CASE("a backward pass without its forward pass is refused") {
                        "Tape: nothing is kept; a backward pass needs a forward pass before it, with training = true",
                        ConfigError);
 }
+
+TEST_CASE("a tensor of another shape or element than the one kept last is refused, and stays") {
+  TestBackend b;
+  Tape<TestBackend> tape;
+  tape.push(Tensor<float, 2, TestBackend>(b, {{2, 3}}));
+  CHECK_THROWS_WITH_AS((tape.pop<float, 4>()),
+                       "Tape: wanted 4 dimensions of 4 bytes an element, the last kept has 2 dimensions of 4 bytes an "
+                       "element; backward passes follow the forward ones in reverse order",
+                       ConfigError);
+  CHECK_THROWS_AS((tape.pop<double, 2>()), ConfigError);
+  CHECK(tape.pop<float, 2>().extents == Extents<2>{{2, 3}});
+}
+
+TEST_CASE("the parts of a pass's arrays end where these do") {
+  TestBackend b;
+  const Tensor<float, 1, TestBackend> flat(b, {8});
+  Pass<float, TestBackend> pass{flat, flat, flat, flat};
+  for (const auto& part : {pass.gradient(3, 5), pass.statistic(3, 5)}) {
+    CHECK(part.data == flat.data + 3);
+    CHECK(part.size() == 5);
+  }
+  CHECK(pass.value(3, 5).data == flat.data + 3);
+  CHECK(pass.filter(3, 5).data == flat.data + 3);
+  CHECK_THROWS_WITH_AS(pass.value(3, 6), "Pass: values must reach entry 9, got [8]", ShapeError);
+  CHECK_THROWS_WITH_AS(pass.filter(8, 1), "Pass: filters must reach entry 9, got [8]", ShapeError);
+  CHECK_THROWS_WITH_AS(pass.statistic(0, 9), "Pass: statistics must reach entry 9, got [8]", ShapeError);
+  pass.gradients = {};
+  CHECK_THROWS_WITH_AS(pass.gradient(0, 1), "Pass: gradients must reach entry 1, got [0]", ShapeError);
+}

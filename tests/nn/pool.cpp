@@ -1,6 +1,8 @@
 #include <lotar/nn/pool.hpp>
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -52,6 +54,20 @@ TEST_CASE_TEMPLATE("the maximum of each window: the first of equals gets the gra
   CHECK(y.to_host(b) == std::vector<T>{-1, 7});
   const auto dx = pool.backward(b, Array<4, T>(b, {{1, 1, 2, 1}}, std::vector<T>{3, 5}), pass);
   CHECK(dx.to_host(b) == std::vector<T>{0, 3, 5, 0, 0, 0, 0, 0});
+}
+
+TEST_CASE("NaN wins, wherever in the window it is") {
+  TestBackend b;
+  for (std::size_t at = 0; at < 4; ++at) {
+    Pass<float, TestBackend> pass;
+    const MaxPool pool(2, Conv2d{2, 0});
+    std::vector<float> x{1, 4, 3, 2}, wanted(4);
+    x[at] = std::numeric_limits<float>::quiet_NaN();
+    wanted[at] = 7;
+    CHECK(std::isnan(pool.forward(b, Array<4, float>(b, {{1, 2, 2, 1}}, x), pass).to_host(b)[0]));
+    const auto dx = pool.backward(b, Array<4, float>(b, {{1, 1, 1, 1}}, std::vector<float>{7}), pass);
+    CHECK(dx.to_host(b) == wanted);
+  }
 }
 
 TEST_CASE("padding never wins, and overlapping windows add their gradients") {

@@ -62,17 +62,6 @@ TEST_CASE("a projector computes in float beside an encoder in bf16") {
   CHECK(run(bf16()) == run(float()));
 }
 
-TEST_CASE("the ReLU: max(x, 0), and the gradient where x > 0") {
-  TestBackend b;
-  Pass<float, TestBackend> pass;
-  const Extents<2> extents{{2, 2}};
-  const auto y = Relu().forward(b, Array<2, float>(b, extents, std::vector<float>{-1, 0, 2, -0.f}), pass);
-  CHECK(y.to_host(b) == std::vector<float>{0, 0, 2, 0});
-  const auto dx = Relu().backward(b, Array<2, float>(b, extents, std::vector<float>{1, 2, 3, 4}), pass);
-  CHECK(dx.to_host(b) == std::vector<float>{0, 0, 3, 0});
-  CHECK(pass.tape.empty());
-}
-
 TEST_CASE("what is unknown or does not fit is refused") {
   ParameterTable table;
   CHECK_THROWS_WITH_AS(Projector(table, "none", 4),

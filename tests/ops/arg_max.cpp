@@ -57,9 +57,12 @@ TEST_CASE_TEMPLATE("random rows agree with std::max_element", T, float, double) 
   }
 }
 
-TEST_CASE("a place for other rows is refused") {
+TEST_CASE("a place for other rows, and more columns than can be told, are refused") {
   TestBackend b;
   const Tensor<float, 2, TestBackend> x(b, {3, 5});
   const Tensor<std::int32_t, 1, TestBackend> two(b, {2});
   CHECK_THROWS_WITH_AS(arg_max<float>(b, x, two), "arg_max: columns must be [3], got [2]", ShapeError);
+  const View<float, 2, TestBackend::Memory> wide(nullptr, {2, 0x7FFFFFFF});
+  CHECK_THROWS_WITH_AS(arg_max<float>(b, wide, two),
+                       "arg_max: x must be [rows, n] with n < 2^31 - 1, got [2, 2147483647]", ShapeError);
 }

@@ -55,6 +55,15 @@ TEST_CASE("exactly ceil(fraction n) go; of equal ones those that stand first") {
   CHECK(mask(.2, {0, -0.f, 1}, {0, 0}, same) == std::vector<float>{0, 0, 1, 1, 1, 1, 1, 1, 1});
 }
 
+TEST_CASE("a fraction that is a number of weights prunes that number") {
+  TestBackend b;
+  ParameterTable t;
+  t.add("w", {100, 1, 1, 1}, ParameterKind::conv, {});
+  for (std::size_t k = 1; k < 100; ++k)
+    CHECK(MagnitudePruning<float, TestBackend>(b, t, t.size(), static_cast<double>(k) / 100).pruned() == k);
+  CHECK(MagnitudePruning<float, TestBackend>(b, t, t.size(), .0701).pruned() == 8);
+}
+
 TEST_CASE("as many as sorting says, of many weights") {
   TestBackend b;
   ParameterTable t;

@@ -9,6 +9,7 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../worst.hpp"
 
 // A small training that the optimizers' tests and tests/reference/optim.py both know.
 
@@ -86,10 +87,10 @@ std::vector<double> packed(const lotar::ParameterTable& table, const std::vector
 /// Every value within `tolerance` of the largest wanted one.
 inline void check_close(const std::vector<double>& got, const std::vector<double>& wanted, double tolerance) {
   REQUIRE(got.size() == wanted.size());
-  double largest = 0, off = 0;
+  double largest = 0, worst = 0;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     largest = std::fmax(largest, std::abs(wanted[i]));
-    off = std::fmax(off, std::isfinite(got[i]) ? std::abs(got[i] - wanted[i]) : INFINITY);
+    worst = worst_of(worst, std::abs(got[i] - wanted[i]));
   }
-  CHECK(off <= tolerance * largest);
+  CHECK(worst <= tolerance * largest);
 }

@@ -9,6 +9,7 @@
 
 #include "../loss/wave.hpp"
 #include "../test.hpp"
+#include "../worst.hpp"
 
 using namespace lotar;
 
@@ -40,7 +41,7 @@ double gradient_error(const std::vector<double>& rows, const std::vector<double>
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<double> up = rows, down = rows;
     up[i] += h, down[i] -= h;
-    worst = std::max(worst, std::abs((loss(up) - loss(down)) / (2 * h) - dz[i]));
+    worst = worst_of(worst, std::abs((loss(up) - loss(down)) / (2 * h) - dz[i]));
     largest = std::max(largest, std::abs(dz[i]));
   }
   return worst / largest;

@@ -47,10 +47,12 @@ class Cpu {
   int threads() const { return shared_->threads.count(); }
   Pool<Resource>& pool() { return shared_->pool; }
 
+  /// Memory for n values from the pool, aligned to 256 bytes; its contents are unspecified.
+  /// @throws std::bad_alloc if there is no more.
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
     static_assert(std::is_trivially_copyable_v<T>);
-    const std::size_t bytes = n * sizeof(T);
+    const std::size_t bytes = allocation_bytes<T>(n);
     void* memory = shared_->pool.allocate(bytes);
     if (shared_->poison) std::memset(memory, 0xFF, bytes);
     return std::shared_ptr<T[]>(static_cast<T*>(memory),
@@ -65,24 +67,30 @@ class Cpu {
     if (from.size() > 0) std::memmove(to.data, from.data, from.size() * sizeof(T));
   }
 
+  /// Sets every element to the value.
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
     for_each(to.size(), [data = to.data, value](std::size_t i) { data[i] = value; });
   }
 
+  /// Copies the host's values to all elements; the host's memory may change on return.
   /// @throws ShapeError if the number of values differs from that of the view's elements.
   template <class T>
   void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
     check_shape("upload", "to", Extents<1>{{host.size()}}, to.extents);
     if (!host.empty()) std::memcpy(to.data, host.data(), host.size_bytes());
   }
+  /// Copies all elements to the host.
+  /// @throws ShapeError if the numbers of values differ.
   template <class T>
   void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
     check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
     if (!host.empty()) std::memcpy(host.data(), from.data, host.size_bytes());
   }
+  /// Nothing to wait for.
   void sync() {}
 
+  /// f(i) for every i < n, independently; f is a kernel: trivially copyable, with a const call operator.
   template <class F>
   void for_each(std::size_t n, const F& f) {
     constexpr std::size_t chunk = 8192;
@@ -93,6 +101,7 @@ class Cpu {
     });
   }
 
+  /// f(r, c) for every r < rows and c < cols, independently; neighbours in c run side by side.
   template <class F>
   void for_each(std::size_t rows, std::size_t cols, const F& f) {
     if (cols == 0) return;
@@ -103,6 +112,7 @@ class Cpu {
     });
   }
 
+  /// f(block, i) for every i < n: a CpuBlock, one thread, works on each.
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
     constexpr std::size_t chunk = 4096;  // inner items a thread takes at a time
@@ -147,12 +157,13 @@ class Cpu {
     detail::conv2d_backward_data<T>(*this, shared_->threads, dy, filter, conv, beta, dx);
   }
 
-  /// dfilter = the gradient of the filter + beta dfilter.
-  template <class T>
-  void conv2d_backward_filter(const View<const std::type_identity_t<T>, 4, Memory>& x,
-                              const View<const std::type_identity_t<T>, 4, Memory>& dy, Conv2d conv, double beta,
-                              const View<T, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<T>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  template <class X>
+  void conv2d_backward_filter(const View<X, 4, Memory>& x,
+                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+                              Conv2d conv, double beta,
+                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, x, dy, conv, beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.

@@ -62,7 +62,11 @@ class Cuda {
   Pool<Resource>& pool() { return stream_->device().pool; }
   /// For work of one's own between that of the backend.
   cudaStream_t stream() const { return stream_->get(); }
+  /// The most Work::scratch_bytes that for_each_block takes, whatever Work::items.
+  std::size_t max_scratch_bytes() const { return detail::max_scratch_bytes(stream_->device().most_shared()); }
 
+  /// Memory for n values from the pool, aligned to 256 bytes; its contents are unspecified.
+  /// @throws CudaError if the device has no more, std::bad_alloc for more than SIZE_MAX / 2 bytes.
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
     return stream_->allocate<T>(n);
@@ -79,11 +83,13 @@ class Cuda {
                   "copy");
   }
 
+  /// Sets every element to the value.
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
     for_each(to.size(), detail::Fill<T>{to.data, value});
   }
 
+  /// Copies the host's values to all elements; the host's memory may change on return.
   /// @throws ShapeError if the number of values differs from that of the view's elements, CudaError while recording.
   template <class T>
   void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
@@ -93,6 +99,8 @@ class Cuda {
     stream_->activate();
     stream_->upload(host.data(), to.data, host.size_bytes());
   }
+  /// Copies all elements to the host and waits for them.
+  /// @throws ShapeError if the numbers of values differ, CudaError while recording or with what the work so far met.
   template <class T>
   void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
     check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
@@ -110,18 +118,21 @@ class Cuda {
     detail::check(cudaStreamSynchronize(stream()), "sync");
   }
 
+  /// f(i) for every i < n, independently; f is a kernel: trivially copyable, with a const call operator.
   template <class F>
   void for_each(std::size_t n, const F& f) {
     stream_->activate();
     detail::launch_loop(stream(), n, f);
   }
 
+  /// f(r, c) for every r < rows and c < cols, independently; neighbours in c run side by side.
   template <class F>
   void for_each(std::size_t rows, std::size_t cols, const F& f) {
     stream_->activate();
     detail::launch_loop(stream(), rows, cols, f);
   }
 
+  /// f(block, i) for every i < n: the threads of a thread block work on each together.
   /// @throws CudaError if a thread block cannot have as much scratch.
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
@@ -178,7 +189,8 @@ class Cuda {
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
 
-  /// A context over another stream of the same device and pool.
+  /// A context over another stream of the same device and pool. Memory that it allocates may outlive it; when both are
+  /// gone, the device is waited for and the memory serves others.
   /// @throws CudaError while recording.
   Cuda fork() const {
     refuse_recording("fork");

@@ -182,11 +182,12 @@ inline Extents<4> conv2d_output(const Extents<4>& x, const Extents<4>& filter, C
 /// A backend that convolves: x [N, H, W, C], filters [K, R, S, C], y [N, P, Q, K] with P = (H + 2 padding - R) / stride
 /// + 1.
 template <class B>
-concept ConvBackend = Backend<B> && requires(B& b, Conv2d conv, double beta, View<float, 4, typename B::Memory> out,
-                                             View<const float, 4, typename B::Memory> in) {
-  b.conv2d_forward(in, in, conv, out);                // x, filter -> y
+concept ConvBackend = Backend<B> &&
+    requires(B& b, Conv2d conv, double beta, View<float, 4, typename B::Memory> sum,
+             View<bf16, 4, typename B::Memory> out, View<const bf16, 4, typename B::Memory> in) {
+  b.conv2d_forward(in, in, conv, out);                // x, filter -> y, all of T; sums are Accum<T>
   b.conv2d_backward_data(in, in, conv, beta, out);    // dy, filter -> dx = gradient + beta dx
-  b.conv2d_backward_filter(in, in, conv, beta, out);  // x, dy -> dfilter = gradient + beta dfilter
+  b.conv2d_backward_filter(in, in, conv, beta, sum);  // x, dy of T -> dfilter of Accum<T> = gradient + beta dfilter
 };
 
 }  // namespace lotar

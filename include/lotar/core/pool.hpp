@@ -1,12 +1,22 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
 namespace lotar {
+
+/// The bytes of n elements of T.
+/// @throws std::bad_alloc above SIZE_MAX / 2, more than any machine has.
+template <class T>
+std::size_t allocation_bytes(std::size_t n) {
+  if (n > SIZE_MAX / 2 / sizeof(T)) throw std::bad_alloc();
+  return n * sizeof(T);
+}
 
 /// Memory that is taken from a resource once and handed out again and again; thread-safe.
 ///
@@ -28,8 +38,9 @@ class Pool {
   }
 
   /// A block of at least `bytes`; free it on the same lane with the same number of bytes.
+  /// @throws std::bad_alloc for more than SIZE_MAX / 2 bytes, and what the resource throws.
   void* allocate(std::size_t bytes, std::size_t lane = 0) {
-    const std::size_t size = rounded(bytes);
+    const std::size_t size = rounded(allocation_bytes<std::byte>(bytes));
     const std::lock_guard lock(mutex_);
     auto& blocks = free_[{lane, size}];
     void* block = nullptr;
@@ -68,7 +79,7 @@ class Pool {
   /// Up to a quarter more than asked for, so that nearly equal sizes share blocks.
   static std::size_t rounded(std::size_t bytes) {
     std::size_t step = alignment;
-    while (step * 8 <= bytes) step *= 2;
+    while (step <= bytes / 8) step *= 2;
     return (bytes + step - 1) / step * step + (bytes == 0 ? alignment : 0);
   }
   std::size_t locked(const std::size_t& value) const {

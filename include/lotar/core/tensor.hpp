@@ -14,8 +14,8 @@ namespace lotar {
 
 /// An array that owns its memory, which it takes from a backend's pool, and is a View of it.
 ///
-/// Contents are unspecified until written. Copies are refused; move it, or share() its memory. Gone, its memory serves
-/// later work of the same stream.
+/// Contents are unspecified until written. Copies are refused; move it, which leaves it empty, or share() its memory.
+/// Gone, its memory serves later work of the same stream.
 template <class T, std::size_t N, class B>
 class Tensor : public View<T, N, typename B::Memory> {
  public:
@@ -36,8 +36,13 @@ class Tensor : public View<T, N, typename B::Memory> {
   }
   /// Over memory that is owned already.
   Tensor(const Base& view, std::shared_ptr<T[]> memory) : Base(view), memory_(std::move(memory)) {}
-  Tensor(Tensor&&) = default;
-  Tensor& operator=(Tensor&&) = default;
+  Tensor(Tensor&& other) noexcept
+      : Base(std::exchange(static_cast<Base&>(other), Base())), memory_(std::move(other.memory_)) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    static_cast<Base&>(*this) = std::exchange(static_cast<Base&>(other), Base());
+    memory_ = std::move(other.memory_);
+    return *this;
+  }
 
   const Base& view() const { return *this; }
 

@@ -39,7 +39,9 @@ class ConvUnit {
   /// @param x         [N, H, W, C]
   /// @param residual  empty, or shaped like the result
   /// @return          [N, P, Q, K]
-  /// @throws ShapeError
+  /// @throws ShapeError if x does not fit the filter or the residual the result, if there are fewer than 2 pixels N P Q
+  ///                  when training, or if the pass's arrays do not reach this unit's entries.
+  /// @cost            2 N P Q K R S C flops and 3 passes over the result
   template <class T, class B>
   Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
     const Extents<4> out = conv2d_output(x.extents, filter_extents_, conv_);
@@ -54,7 +56,10 @@ class ConvUnit {
 
   /// @param dy      the gradient of the result; becomes that of the residual
   /// @param add_to  empty, or a gradient of x to which this one is added
-  /// @return        the gradient of x
+  /// @return        the gradient of x, [N, H, W, C]
+  /// @throws ShapeError if dy is not shaped like the result, or the pass has no gradients; ConfigError without a
+  ///                forward pass before.
+  /// @cost          4 N P Q K R S C flops and 3 passes over dy
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
     Tensor<T, 4, B> x;
@@ -65,7 +70,7 @@ class ConvUnit {
     return dx;
   }
 
-  /// The backward pass of a network's first unit, whose input needs no gradient.
+  /// The backward pass of a network's first unit, whose input needs no gradient: half the flops of backward.
   template <class T, class B>
   void backward_first(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
     Tensor<T, 4, B> x;
@@ -75,7 +80,7 @@ class ConvUnit {
  private:
   template <class T, class B>
   View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
-    return {pass.filters.data + filter_, filter_extents_};
+    return pass.filter(filter_, filter_extents_.size()).reshape(filter_extents_);
   }
 
   /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input.
@@ -84,7 +89,7 @@ class ConvUnit {
     const Extents<2> rows{{dy.extent(0) * dy.extent(1) * dy.extent(2), dy.extent(3)}};
     Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(rows), pass).reshaped(dy.extents);
     x = pass.tape.template pop<T, 4>();
-    const View<Accum<T>, 4, typename B::Memory> gradient(pass.gradients.data + filter_, filter_extents_);
+    const auto gradient = pass.gradient(filter_, filter_extents_.size()).reshape(filter_extents_);
     b.conv2d_backward_filter(x, d, conv_, 1, gradient);
     return d;
   }

@@ -53,20 +53,23 @@ class Linear {
   std::size_t in() const { return in_; }
   std::size_t out() const { return out_; }
 
-  /// @throws ShapeError unless x is [N, in].
+  /// @throws ShapeError unless x is [N, in] and the pass's values reach this layer's.
   /// @cost 2 N in out flops.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
     using A = Accum<T>;
     check_shape("Linear", "x", {{x.extent(0), in_}}, x.extents);
     Tensor<A, 2, B> y(b, {{x.extent(0), out_}});
-    if (has_bias_) b.for_each(y.extent(0), out_, detail::BroadcastRow<A>{pass.values.data + bias_, out_, y.data});
+    if (has_bias_) b.for_each(y.extent(0), out_, detail::BroadcastRow<A>{pass.value(bias_, out_).data, out_, y.data});
     b.gemm(Op::none, Op::transpose, 1, x, weight(pass), has_bias_ ? 1 : 0, y);
     pass.keep(std::move(x));
     return y;
   }
 
-  /// @return the gradient of x
+  /// @param dy  [N, out]
+  /// @return    the gradient of x, [N, in]
+  /// @throws ShapeError if dy has another shape or the pass no gradients, ConfigError without a forward pass before.
+  /// @cost      4 N in out flops
   template <class T, class B>
   Tensor<Accum<T>, 2, B> backward(B& b, const Tensor<Accum<T>, 2, B>& dy, Pass<T, B>& pass) const {
     using A = Accum<T>;
@@ -75,8 +78,8 @@ class Linear {
     check_shape("Linear::backward", "dy", {{x.extent(0), out_}}, dy.extents);
     if (has_bias_)
       b.for_each_block(1, {dy.size(), scratch_size<A>(out_)},
-                       detail::BiasGradient<A, M>{dy, pass.gradients.data + bias_});
-    const View<A, 2, M> gradient(pass.gradients.data + weight_, {{out_, in_}});
+                       detail::BiasGradient<A, M>{dy, pass.gradient(bias_, out_).data});
+    const View<A, 2, M> gradient = pass.gradient(weight_, out_ * in_).reshape(Extents<2>{out_, in_});
     b.gemm(Op::transpose, Op::none, 1, dy, x, 1, gradient);
     Tensor<A, 2, B> dx(b, x.extents);
     b.gemm(Op::none, Op::none, 1, dy, weight(pass), 0, dx);
@@ -86,7 +89,7 @@ class Linear {
  private:
   template <class T, class B>
   View<const Accum<T>, 2, typename B::Memory> weight(const Pass<T, B>& pass) const {
-    return {pass.values.data + weight_, {{out_, in_}}};
+    return pass.value(weight_, out_ * in_).reshape(Extents<2>{out_, in_});
   }
 
   std::size_t in_, out_, weight_ = 0, bias_ = 0;

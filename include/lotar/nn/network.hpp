@@ -40,12 +40,18 @@ class Network {
   /// The second branch, if the options asked for one.
   const std::optional<BranchTable>& branch() const { return branch_; }
 
+  /// @param x  [N, H, W, 3]
+  /// @return   projections z [N, D], not normalised
+  /// @throws ShapeError for images too small for the encoder or of other than 3 channels, or arrays of another network.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass) const {
     return projector_.forward(b, encoder_.forward(b, std::move(x), pass), pass);
   }
 
+  /// Adds the gradients of all parameters to the pass's.
   /// @param dz  [N, D]
+  /// @throws ShapeError if dz has another shape or the pass no gradients, ConfigError without a forward pass before.
+  /// @cost      about twice forward's
   template <class T, class B>
   void backward(B& b, Tensor<Accum<T>, 2, B> dz, Pass<T, B>& pass) const {
     encoder_.backward(b, projector_.backward(b, std::move(dz), pass), pass);

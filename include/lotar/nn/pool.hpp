@@ -46,17 +46,21 @@ struct MaxPoolForward {
   const T* x;
   Window w;
   T* y;
-  std::uint32_t* from;  // the place in x of each maximum, the first of equals
+  std::uint32_t* from;  // the place in x of each maximum: the first NaN, else the first of equals
   LOTAR_FN void operator()(std::size_t pixel, std::size_t c) const {
     const std::size_t q = pixel % w.cols, p = pixel / w.cols % w.rows, n = pixel / (w.cols * w.rows);
     std::size_t best = 0;
+    Accum<T> top = 0;
     bool found = false;
     for (std::size_t r = 0; r < w.size; ++r)
       for (std::size_t s = 0; s < w.size; ++s) {
         const std::size_t h = p * w.stride + r, v = q * w.stride + s;
         if (h < w.padding || v < w.padding || h >= w.height + w.padding || v >= w.width + w.padding) continue;
         const std::size_t i = ((n * w.height + h - w.padding) * w.width + v - w.padding) * w.channels + c;
-        if (!found || static_cast<Accum<T>>(x[i]) > static_cast<Accum<T>>(x[best])) best = i;
+        const auto value = static_cast<Accum<T>>(x[i]);
+        if (found && (value <= top || top != top)) continue;
+        best = i;
+        top = value;
         found = true;
       }
     y[pixel * w.channels + c] = x[best];
@@ -93,6 +97,8 @@ struct MaxPoolBackward {
 /// The mean over all pixels: [N, H, W, C] to [N, C], in Accum<T>.
 class GlobalAveragePool {
  public:
+  /// @param x  [N, H, W, C], H W >= 1
+  /// @return   [N, C]
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, const Tensor<T, 4, B>& x, Pass<T, B>& pass) const {
     const std::size_t n = x.extent(0), pixels = x.extent(1) * x.extent(2), cols = x.extent(3);
@@ -103,6 +109,9 @@ class GlobalAveragePool {
     return y;
   }
 
+  /// @param dy  [N, C]
+  /// @return    [N, H, W, C]: dy / (H W) at each pixel
+  /// @throws ShapeError if dy has another shape, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<Accum<T>, 2, B>& dy, Pass<T, B>& pass) const {
     Tensor<T, 4, B> dx(b, pass.tape.template pop<T, 4>().extents);
@@ -114,7 +123,7 @@ class GlobalAveragePool {
   }
 };
 
-/// The maximum of each window: [N, H, W, C] to [N, P, Q, C].
+/// The maximum of each window, NaN where one is in it: [N, H, W, C] to [N, P, Q, C].
 class MaxPool {
  public:
   /// @param size  edge of the window
@@ -140,6 +149,9 @@ class MaxPool {
     return y;
   }
 
+  /// @param dy  [N, P, Q, C]
+  /// @return    [N, H, W, C]
+  /// @throws ShapeError if dy has another shape, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
     const auto from = pass.tape.template pop<std::uint32_t, 4>();

@@ -8,41 +8,9 @@
 
 #include <lotar/nn/batch_norm.hpp>
 #include <lotar/nn/linear.hpp>
+#include <lotar/nn/relu.hpp>
 
 namespace lotar {
-namespace detail {
-
-template <class A>
-struct ReluForward {
-  A* x;
-  LOTAR_FN void operator()(std::size_t i) const { x[i] = max(x[i], A(0)); }
-};
-
-template <class A>
-struct ReluBackward {
-  const A* y;
-  A* dy;
-  LOTAR_FN void operator()(std::size_t i) const { dy[i] = y[i] > A(0) ? dy[i] : A(0); }
-};
-
-}  // namespace detail
-
-/// max(x, 0), in place.
-class Relu {
- public:
-  template <class T, class B>
-  Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
-    b.for_each(x.size(), detail::ReluForward<Accum<T>>{x.data});
-    pass.keep(x.share());
-    return x;
-  }
-  template <class T, class B>
-  Tensor<Accum<T>, 2, B> backward(B& b, Tensor<Accum<T>, 2, B> dy, Pass<T, B>& pass) const {
-    const auto y = pass.tape.template pop<Accum<T>, 2>();
-    b.for_each(dy.size(), detail::ReluBackward<Accum<T>>{y.data, dy.data});
-    return dy;
-  }
-};
 
 struct ProjectorOptions {
   std::size_t out = 128;        ///< D, the width of the projections
@@ -89,6 +57,9 @@ class Projector {
     }
   }
 
+  /// @param x  [N, F]
+  /// @return   z [N, D]
+  /// @throws ShapeError if x has another shape, or for a pass of another network.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> forward(B& b, Tensor<Accum<T>, 2, B> x, Pass<T, B>& pass) const {
     for (const Layer& layer : layers_)
@@ -96,7 +67,9 @@ class Projector {
     return x;
   }
 
-  /// @return the gradient of the features
+  /// @param dy  [N, D]
+  /// @return    the gradient of the features, [N, F]
+  /// @throws ShapeError if dy has another shape or the pass no gradients, ConfigError without a forward pass before.
   template <class T, class B>
   Tensor<Accum<T>, 2, B> backward(B& b, Tensor<Accum<T>, 2, B> dy, Pass<T, B>& pass) const {
     for (std::size_t i = layers_.size(); i-- > 0;)

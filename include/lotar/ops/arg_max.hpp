@@ -36,8 +36,11 @@ struct ArgMaxRow {
 /// @param x        [rows, n], n < 2^31 - 1
 /// @param columns  [rows] out
 /// @throws ShapeError if the shapes differ from these.
+/// @cost   2 passes over x
 template <class A, Backend B>
 void arg_max(B& b, In<A, 2, B> x, Out<std::int32_t, 1, B> columns) {
+  if (x.extent(1) >= 0x7FFFFFFF)
+    throw ShapeError("arg_max: x must be [rows, n] with n < 2^31 - 1, got " + to_string(x.extents));
   check_shape("arg_max", "columns", Extents<1>{x.extent(0)}, columns.extents);
   b.for_each_block(x.extent(0), Work{x.extent(1)}, detail::ArgMaxRow<A, typename B::Memory>{x, columns});
 }

@@ -71,6 +71,7 @@ struct NormalizeRowBackward {
 /// @param u              [rows, n] out; may be x
 /// @param inverse_norms  [rows] out: 1 / ||x||, or 0 for a row shorter than 1e-12
 /// @throws ShapeError if the shapes differ from these.
+/// @cost                 2 passes over x
 template <Backend B, class T>
 void normalize_rows(B& b, In<T, 2, B> x, Out<T, 2, B> u, Out<T, 1, B> inverse_norms) {
   check_shape("normalize_rows", "u", x.extents, u.extents);
@@ -85,6 +86,7 @@ void normalize_rows(B& b, In<T, 2, B> x, Out<T, 2, B> u, Out<T, 1, B> inverse_no
 /// @param du             [rows, n]
 /// @param dx             [rows, n] out; may be du
 /// @throws ShapeError if the shapes differ from these.
+/// @cost                 2 passes over u and du
 template <Backend B, class T>
 void normalize_rows_backward(B& b, In<T, 2, B> u, In<T, 1, B> inverse_norms, In<T, 2, B> du, Out<T, 2, B> dx) {
   check_shape("normalize_rows_backward", "inverse_norms", Extents<1>{u.extent(0)}, inverse_norms.extents);

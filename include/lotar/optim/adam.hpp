@@ -69,7 +69,8 @@ class Adam {
     b.fill(squares_.view(), A(0));
   }
 
-  /// One update of all parameters; the bias correction counts steps by the clock. Arguments as Sgd::step.
+  /// One update of all parameters; the bias correction counts steps by the clock. Arguments and errors as Sgd::step.
+  /// @cost 1 pass over values, gradients and both means
   void step(B& b, Out<A, 1, B> values, In<A, 1, B> gradients, In<float, 1, B> rates, In<Clock, 1, B> clock) {
     const std::size_t n = means_.size();
     const auto rate = detail::check_update<B, A>("Adam::step", n, values, gradients, rates, clock);

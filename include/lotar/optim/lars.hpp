@@ -8,6 +8,7 @@
 
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
+#include <lotar/ops/reduce.hpp>
 #include <lotar/optim/update.hpp>
 
 namespace lotar {
@@ -44,11 +45,8 @@ struct LarsTileNorms {
   LOTAR_FN void operator()(Block& block, std::size_t t) const {
     const LarsTile tile = tiles(t);
     const A *w = values.data + tile.offset, *g = gradients.data + tile.offset;
-    const auto add = [](A a, A b) { return a + b; };
-    const A weights = block.reduce(
-        tile.size, A(0), [w](std::size_t i) { return w[i] * w[i]; }, add);
-    const A grads = block.reduce(
-        tile.size, A(0), [g](std::size_t i) { return g[i] * g[i]; }, add);
+    const A weights = block_sum(block, tile.size, [w](std::size_t i) { return w[i] * w[i]; });
+    const A grads = block_sum(block, tile.size, [g](std::size_t i) { return g[i] * g[i]; });
     if (!block.leader()) return;
     sums(t, 0) = weights;
     sums(t, 1) = grads;
@@ -67,11 +65,8 @@ struct LarsTrust {
   LOTAR_FN void operator()(Block& block, std::size_t p) const {
     const LarsParameter parameter = parameters(p);
     const A* sum = sums.data + 2 * std::size_t{parameter.first_tile};
-    const auto add = [](A a, A b) { return a + b; };
-    const A w = sqrt(block.reduce(
-        parameter.tiles, A(0), [sum](std::size_t t) { return sum[2 * t]; }, add));
-    const A g = sqrt(block.reduce(
-        parameter.tiles, A(0), [sum](std::size_t t) { return sum[2 * t + 1]; }, add));
+    const A w = sqrt(block_sum(block, parameter.tiles, [sum](std::size_t t) { return sum[2 * t]; }));
+    const A g = sqrt(block_sum(block, parameter.tiles, [sum](std::size_t t) { return sum[2 * t + 1]; }));
     constexpr A none = A(1e-15);
     if (block.leader()) lambdas(p) = !parameter.adapted || w < none || g < none ? A(1) : trust * w / (g + decay * w);
   }
@@ -142,7 +137,8 @@ class Lars {
     lambdas_ = {b, {parameters.size()}};
   }
 
-  /// One update of all parameters. Arguments as Sgd::step.
+  /// One update of all parameters. Arguments and errors as Sgd::step.
+  /// @cost 2 passes over values and gradients, 1 over the momentum
   void step(B& b, Out<A, 1, B> values, In<A, 1, B> gradients, In<float, 1, B> rates, In<Clock, 1, B> clock) {
     using M = typename B::Memory;
     const auto rate = detail::check_update<B, A>("Lars::step", velocities_.size(), values, gradients, rates, clock);

@@ -27,7 +27,7 @@ class Optimizer {
   Optimizer(B& b, const ParameterTable& table, const OptimizerOptions& options = {})
       : chosen_(make(b, table, options)) {}
 
-  /// One update of all parameters. Arguments as Sgd::step.
+  /// One update of all parameters. Arguments and errors as Sgd::step, cost as the chosen one's.
   void step(B& b, Out<A, 1, B> values, In<A, 1, B> gradients, In<float, 1, B> rates, In<Clock, 1, B> clock) {
     std::visit([&](auto& optimizer) { optimizer.step(b, values, gradients, rates, clock); }, chosen_);
   }

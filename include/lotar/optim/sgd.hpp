@@ -42,6 +42,8 @@ struct SgdTile {
 /// Stochastic gradient descent with momentum, as PyTorch's: v = momentum v + (g + weight_decay w); w = w - lr v.
 ///
 /// @tparam A  float or double
+/// @source Sutskever et al., On the importance of initialization and momentum in deep learning, ICML 2013; with the
+///         learning rate outside v, as PyTorch has it.
 template <class A, Backend B>
 class Sgd {
  public:
@@ -60,6 +62,7 @@ class Sgd {
   /// @param rates      [steps] the learning rate of each step; the last holds for all later ones
   /// @param clock      [1] its step says which rate; not advanced here
   /// @throws ShapeError if the shapes differ from these.
+  /// @cost             1 pass over values, gradients and momentum
   void step(B& b, Out<A, 1, B> values, In<A, 1, B> gradients, In<float, 1, B> rates, In<Clock, 1, B> clock) {
     const std::size_t n = velocities_.size();
     const auto rate = detail::check_update<B, A>("Sgd::step", n, values, gradients, rates, clock);

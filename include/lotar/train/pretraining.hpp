@@ -20,6 +20,7 @@
 #include <lotar/augment/views.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/random.hpp>
+#include <lotar/loss/temperature.hpp>
 #include <lotar/nn/branch.hpp>
 #include <lotar/nn/network.hpp>
 #include <lotar/nn/state.hpp>

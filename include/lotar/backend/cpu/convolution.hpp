@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -11,7 +12,8 @@
 #include <lotar/core/backend.hpp>
 
 /// Direct convolution: images are copied once into a padded scratch, where the elements that meet one row of a filter
-/// are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is unfolded in memory.
+/// are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is unfolded in memory. T is
+/// how arrays are stored; the scratch, the packed filter and all sums are Accum<T>.
 namespace lotar::detail {
 
 /// A run of elements, contiguous in the padded image and in the packed filter, that every output pixel sums over.
@@ -119,12 +121,20 @@ inline Mapping backward_mapping(const Extents<4>& x, const Extents<4>& filter, c
   return m;
 }
 
+template <class T>
+void copy_values(const T* from, std::size_t n, Accum<T>* to) {
+  if constexpr (std::is_same_v<T, Accum<T>>)
+    std::memcpy(to, from, n * sizeof(T));
+  else
+    for (std::size_t i = 0; i < n; ++i) to[i] = static_cast<Accum<T>>(from[i]);
+}
+
 /// Copies an image [h, w, c] into the middle of a padded one whose border is zeros.
 template <class T>
-void copy_padded(const Mapping& m, const T* image, T* padded) {
-  std::memset(padded, 0, m.padded_size() * sizeof(T));
+void copy_padded(const Mapping& m, const T* image, Accum<T>* padded) {
+  std::memset(padded, 0, m.padded_size() * sizeof(Accum<T>));
   for (std::size_t r = 0; r < m.h; ++r)
-    std::memcpy(padded + ((m.top + r) * m.padded_w + m.left) * m.c, image + r * m.w * m.c, m.w * m.c * sizeof(T));
+    copy_values(image + r * m.w * m.c, m.w * m.c, padded + ((m.top + r) * m.padded_w + m.left) * m.c);
 }
 
 /// Images that are worked on together, so that small ones fill their tiles.
@@ -135,20 +145,21 @@ inline std::size_t images_together(std::size_t n, std::size_t pixels) {
 
 /// The convolution that `m` describes: out = conv(source, packed) + beta out.
 /// @param packed  for each panel of output channels, each tap in the phases' order, each source channel: one row of
-///                tile_cols<T> values, zeros past the last channel
+///                tile_cols<A> values, zeros past the last channel
 template <class T, std::size_t Bytes = simd_bytes>
-void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T* source, const T* packed, double beta,
-                     T* out) {
+void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T* source, const Accum<T>* packed,
+                     double beta, T* out) {
+  using A = Accum<T>;
   const std::size_t group = images_together(n, m.rows * m.cols);
-  const std::size_t panels = (m.k + tile_cols<T> - 1) / tile_cols<T>;
+  const std::size_t panels = (m.k + tile_cols<A> - 1) / tile_cols<A>;
   std::size_t most = 0;
   for (const Phase& p : m.phases) most = max(most, p.rows * p.cols);
   threads.parallel((n + group - 1) / group, 1, [&](std::size_t g) {
     const std::size_t first = g * group, images = min(group, n - first);
-    const std::size_t padded_bytes = scratch_size<T>(group * m.padded_size());
+    const std::size_t padded_bytes = scratch_size<A>(group * m.padded_size());
     const std::size_t table_bytes = scratch_size<std::size_t>(group * most + tile_rows);
     std::byte* scratch = thread_scratch(padded_bytes + 2 * table_bytes);
-    T* padded = reinterpret_cast<T*>(scratch);
+    A* padded = reinterpret_cast<A*>(scratch);
     auto* from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
     auto* to = reinterpret_cast<std::size_t*>(scratch + padded_bytes + table_bytes);
     for (std::size_t i = 0; i < images; ++i)
@@ -165,22 +176,22 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T*
           }
       for (std::size_t extra = 0; extra < tile_rows; ++extra) from[pixels + extra] = from[pixels - 1];
       for (std::size_t panel = 0; panel < panels; ++panel) {
-        const T* filter = packed + (panel * m.taps() + phase.first_tap) * m.c * tile_cols<T>;
-        const std::size_t channel = panel * tile_cols<T>, cols = min(tile_cols<T>, m.k - channel);
+        const A* filter = packed + (panel * m.taps() + phase.first_tap) * m.c * tile_cols<A>;
+        const std::size_t channel = panel * tile_cols<A>, cols = min(tile_cols<A>, m.k - channel);
         for (std::size_t pixel = 0; pixel < pixels; pixel += tile_rows)
-          with_tile<T>(cols, [&](auto& tile) {
-            const T* b = filter;
+          with_tile<A>(cols, [&](auto& tile) {
+            const A* b = filter;
             for (const Run& run : phase.runs) {
-              const T* row[tile_rows];
+              const A* row[tile_rows];
               for (int i = 0; i < tile_rows; ++i)
                 row[i] = padded + static_cast<std::ptrdiff_t>(from[pixel + static_cast<std::size_t>(i)]) + run.offset;
               tile.multiply(
-                  run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, tile_cols<T>);
-              b += run.length * tile_cols<T>;
+                  run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, tile_cols<A>);
+              b += run.length * tile_cols<A>;
             }
             const int valid = static_cast<int>(min<std::size_t>(tile_rows, pixels - pixel));
             for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, T(1), static_cast<T>(beta),
+              tile.store_row(i, cols, A(1), static_cast<A>(beta),
                              out + to[pixel + static_cast<std::size_t>(i)] + channel);
           });
       }
@@ -189,18 +200,18 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const T*
 }
 
 /// Packs a filter for run_convolution. value(k, tap, c) is its element for output channel k and source channel c.
-template <class T, class F, std::size_t Bytes = simd_bytes>
-void pack_filter(Threads& threads, const Mapping& m, const F& value, T* packed) {
-  const std::size_t panels = (m.k + tile_cols<T> - 1) / tile_cols<T>, taps = m.taps();
+template <class A, class F, std::size_t Bytes = simd_bytes>
+void pack_filter(Threads& threads, const Mapping& m, const F& value, A* packed) {
+  const std::size_t panels = (m.k + tile_cols<A> - 1) / tile_cols<A>, taps = m.taps();
   std::vector<Tap> order;
   for (const Phase& phase : m.phases) order.insert(order.end(), phase.taps.begin(), phase.taps.end());
   threads.parallel(panels * taps, 1, [&](std::size_t i) {
-    const std::size_t first = i / taps * tile_cols<T>, n = min(tile_cols<T>, m.k - first);
+    const std::size_t first = i / taps * tile_cols<A>, n = min(tile_cols<A>, m.k - first);
     const Tap tap = order[i % taps];
-    T* to = packed + i * m.c * tile_cols<T>;
-    for (std::size_t c = 0; c < m.c; ++c, to += tile_cols<T>) {
-      for (std::size_t j = 0; j < n; ++j) to[j] = value(first + j, tap, c);
-      for (std::size_t j = n; j < tile_cols<T>; ++j) to[j] = T(0);
+    A* to = packed + i * m.c * tile_cols<A>;
+    for (std::size_t c = 0; c < m.c; ++c, to += tile_cols<A>) {
+      for (std::size_t j = 0; j < n; ++j) to[j] = static_cast<A>(value(first + j, tap, c));
+      for (std::size_t j = n; j < tile_cols<A>; ++j) to[j] = A(0);
     }
   });
 }
@@ -216,7 +227,7 @@ void conv2d_forward(B& b, Threads& threads, const In<T, 4, B>& x, const In<T, 4,
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
   const Mapping m = forward_mapping(x.extents, filter.extents, conv);
-  const auto packed = b.template allocate<T>(packed_size<T>(m));
+  const auto packed = b.template allocate<Accum<T>>(packed_size<Accum<T>>(m));
   pack_filter(
       threads, m, [&](std::size_t k, const Tap& t, std::size_t c) { return filter(k, t.r, t.s, c); }, packed.get());
   run_convolution(threads, m, x.extent(0), x.data, packed.get(), 0, y.data);
@@ -228,7 +239,7 @@ void conv2d_backward_data(B& b, Threads& threads, const In<T, 4, B>& dy, const I
   check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
   if (dx.size() == 0) return;
   const Mapping m = backward_mapping(dx.extents, filter.extents, dy.extents, conv);
-  const auto packed = b.template allocate<T>(packed_size<T>(m));
+  const auto packed = b.template allocate<Accum<T>>(packed_size<Accum<T>>(m));
   pack_filter(
       threads, m, [&](std::size_t k, const Tap& t, std::size_t c) { return filter(c, t.r, t.s, k); }, packed.get());
   run_convolution(threads, m, dy.extent(0), dy.data, packed.get(), beta, dx.data);
@@ -238,7 +249,8 @@ void conv2d_backward_data(B& b, Threads& threads, const In<T, 4, B>& dy, const I
 /// the padded image with the channels of dy. Images are dealt to a fixed number of partial sums, added in order.
 template <class T, class B>
 void conv2d_backward_filter(B& b, Threads& threads, const In<T, 4, B>& x, const In<T, 4, B>& dy, Conv2d conv,
-                            double beta, const Out<T, 4, B>& dfilter) {
+                            double beta, const Out<Accum<T>, 4, B>& dfilter) {
+  using A = Accum<T>;
   check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
   const Mapping m = forward_mapping(x.extents, dfilter.extents, conv);
   const std::size_t n = x.extent(0), rows = dfilter.extent(1), span = dfilter.extent(2) * m.c;
@@ -246,21 +258,21 @@ void conv2d_backward_filter(B& b, Threads& threads, const In<T, 4, B>& x, const 
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
   constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{64} << 20;
   const std::size_t partials =
-      max<std::size_t>(1, min(groups, min(most_partials, partial_bytes / (dfilter.size() * sizeof(T)))));
-  const auto memory = b.template allocate<T>(partials * dfilter.size());  // [partials, R, S C, K]
-  T* const partial = memory.get();
+      max<std::size_t>(1, min(groups, min(most_partials, partial_bytes / (dfilter.size() * sizeof(A)))));
+  const auto memory = b.template allocate<A>(partials * dfilter.size());  // [partials, R, S C, K]
+  A* const partial = memory.get();
 
   threads.parallel(partials * rows, 1, [&](std::size_t item) {
     const std::size_t part = item / rows, r = item % rows;
-    T* const sum = partial + (part * rows + r) * span * m.k;
-    std::memset(sum, 0, span * m.k * sizeof(T));
-    const std::size_t padded_bytes = scratch_size<T>(group * m.padded_size() + tile_rows);
+    A* const sum = partial + (part * rows + r) * span * m.k;
+    std::memset(sum, 0, span * m.k * sizeof(A));
+    const std::size_t padded_bytes = scratch_size<A>(group * m.padded_size() + tile_rows);
     const std::size_t table_bytes = scratch_size<std::size_t>(group * pixels);
-    std::byte* scratch = thread_scratch(padded_bytes + table_bytes + scratch_size<T>(group * pixels * tile_cols<T>));
-    T* padded = reinterpret_cast<T*>(scratch);
+    std::byte* scratch = thread_scratch(padded_bytes + table_bytes + scratch_size<A>(group * pixels * tile_cols<A>));
+    A* padded = reinterpret_cast<A*>(scratch);
     auto* from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
-    T* tail = reinterpret_cast<T*>(scratch + padded_bytes + table_bytes);
-    std::memset(padded + group * m.padded_size(), 0, tile_rows * sizeof(T));  // read by tiles past the last element
+    A* tail = reinterpret_cast<A*>(scratch + padded_bytes + table_bytes);
+    std::memset(padded + group * m.padded_size(), 0, tile_rows * sizeof(A));  // read by tiles past the last element
     for (std::size_t i = 0, pixel = 0; i < group; ++i)
       for (std::size_t p = 0; p < m.rows; ++p)
         for (std::size_t q = 0; q < m.cols; ++q, ++pixel)
@@ -269,26 +281,32 @@ void conv2d_backward_filter(B& b, Threads& threads, const In<T, 4, B>& x, const 
       const std::size_t first = g * group, images = min(group, n - first), depth = images * pixels;
       for (std::size_t i = 0; i < images; ++i)
         copy_padded(m, x.data + (first + i) * m.h * m.w * m.c, padded + i * m.padded_size());
-      for (std::size_t k = 0; k < m.k; k += tile_cols<T>) {
-        const std::size_t cols = min(tile_cols<T>, m.k - k), width = static_cast<std::size_t>(Simd<T>::width);
-        const T* gradient = dy.data + first * pixels * m.k + k;
-        std::size_t stride = m.k;
-        if (cols != tile_cols<T> && cols != width) {  // columns past the last one: pad
-          std::memset(tail, 0, depth * tile_cols<T> * sizeof(T));
-          for (std::size_t p = 0; p < depth; ++p)
-            std::memcpy(tail + p * tile_cols<T>, gradient + p * m.k, cols * sizeof(T));
-          gradient = tail;
-          stride = tile_cols<T>;
+      for (std::size_t k = 0; k < m.k; k += tile_cols<A>) {
+        const std::size_t cols = min(tile_cols<A>, m.k - k), width = static_cast<std::size_t>(Simd<A>::width);
+        const T* from_dy = dy.data + first * pixels * m.k + k;
+        const A* gradient = tail;
+        std::size_t stride = tile_cols<A>;
+        const auto copy = [&] {
+          std::memset(tail, 0, depth * tile_cols<A> * sizeof(A));
+          for (std::size_t p = 0; p < depth; ++p) copy_values(from_dy + p * m.k, cols, tail + p * tile_cols<A>);
+        };
+        if constexpr (!std::is_same_v<T, A>) {
+          copy();
+        } else if (cols != tile_cols<A> && cols != width) {  // columns past the last one: pad
+          copy();
+        } else {
+          gradient = from_dy;
+          stride = m.k;
         }
         for (std::size_t row = 0; row < span; row += tile_rows)
-          with_tile<T>(cols, [&](auto& tile) {
-            const T* origin = padded + row;
+          with_tile<A>(cols, [&](auto& tile) {
+            const A* origin = padded + row;
             tile.multiply(
                 depth, [&](int i, std::size_t p) { return origin[from[p] + static_cast<std::size_t>(i)]; }, gradient,
                 stride);
             const int valid = static_cast<int>(min<std::size_t>(tile_rows, span - row));
             for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, T(1), T(1), sum + (row + static_cast<std::size_t>(i)) * m.k + k);
+              tile.store_row(i, cols, A(1), A(1), sum + (row + static_cast<std::size_t>(i)) * m.k + k);
           });
       }
     }
@@ -297,17 +315,17 @@ void conv2d_backward_filter(B& b, Threads& threads, const In<T, 4, B>& x, const 
   constexpr std::size_t strip = 64;  // of rows of [R S C, K] that become columns of [K, R S C]
   const std::size_t all = rows * span;
   threads.parallel((all + strip - 1) / strip, 1, [&](std::size_t i) {
-    T* const total = reinterpret_cast<T*>(thread_scratch(strip * m.k * sizeof(T)));
+    A* const total = reinterpret_cast<A*>(thread_scratch(strip * m.k * sizeof(A)));
     const std::size_t first = i * strip, count = min(strip, all - first);
-    std::memcpy(total, partial + first * m.k, count * m.k * sizeof(T));
+    std::memcpy(total, partial + first * m.k, count * m.k * sizeof(A));
     for (std::size_t part = 1; part < partials; ++part) {
-      const T* from = partial + (part * all + first) * m.k;
+      const A* from = partial + (part * all + first) * m.k;
       for (std::size_t j = 0; j < count * m.k; ++j) total[j] += from[j];
     }
     for (std::size_t k = 0; k < m.k; ++k) {
-      T* out = dfilter.data + k * all + first;
+      A* out = dfilter.data + k * all + first;
       for (std::size_t j = 0; j < count; ++j)
-        out[j] = beta == 0 ? total[j * m.k + k] : total[j * m.k + k] + static_cast<T>(beta) * out[j];
+        out[j] = beta == 0 ? total[j * m.k + k] : total[j * m.k + k] + static_cast<A>(beta) * out[j];
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
@@ -37,8 +38,11 @@ class Gemm {
     const std::size_t batch = block / (row_blocks_ * col_blocks_), rest = block % (row_blocks_ * col_blocks_);
     const std::size_t row = rest / col_blocks_ * gemm_rows, col = rest % col_blocks_ * gemm_cols;
     const std::size_t rows = min(gemm_rows, c_.rows - row), cols = min(gemm_cols, c_.cols - col);
-    A* packed_a = reinterpret_cast<A*>(thread_scratch((gemm_rows + gemm_cols) * gemm_depth * sizeof(A)));
-    A* packed_b = packed_a + gemm_rows * gemm_depth;
+    // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
+    const bool keep_sums = !std::is_same_v<Out, A> && depth_ > gemm_depth;
+    constexpr std::size_t packed = (gemm_rows + gemm_cols) * gemm_depth;
+    A* packed_a = reinterpret_cast<A*>(thread_scratch((packed + (keep_sums ? gemm_rows * gemm_cols : 0)) * sizeof(A)));
+    A *packed_b = packed_a + gemm_rows * gemm_depth, *sums = packed_a + packed;
     Out* out = c_.data + batch * c_.batch_stride + row * c_.row_stride + col;
     const bool direct = op_a_ == Op::none && cols <= tile_cols<A>;  // a is read once: where it lies
     for (std::size_t k = 0; k == 0 || k < depth_; k += gemm_depth) {
@@ -65,11 +69,22 @@ class Gemm {
                   packed_b + j * depth, tile_cols<A>);
             }
             const int valid = static_cast<int>(min<std::size_t>(tile_rows, rows - i));
-            for (int m = 0; m < valid; ++m)
-              tile.store_row(m, min(tile_cols<A>, cols - j), alpha_, beta,
-                             out + (i + static_cast<std::size_t>(m)) * c_.row_stride + j);
+            for (int m = 0; m < valid; ++m) {
+              const std::size_t r = i + static_cast<std::size_t>(m), n = min(tile_cols<A>, cols - j);
+              if (keep_sums)
+                tile.store_row(m, n, alpha_, k == 0 ? A(0) : A(1), sums + r * gemm_cols + j);
+              else
+                tile.store_row(m, n, alpha_, beta, out + r * c_.row_stride + j);
+            }
           });
     }
+    if (!keep_sums) return;
+    for (std::size_t r = 0; r < rows; ++r)
+      for (std::size_t c = 0; c < cols; ++c) {
+        const A sum = sums[r * gemm_cols + c];
+        Out& to = out[r * c_.row_stride + c];
+        to = static_cast<Out>(beta_ == A(0) ? sum : sum + beta_ * static_cast<A>(to));
+      }
   }
 
  private:

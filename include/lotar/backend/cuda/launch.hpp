@@ -84,6 +84,12 @@ void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const 
          rows, cols);
 }
 
+/// What a block may have as scratch: of the shared memory that the device gives a thread block, all but what reductions
+/// of the most threads take.
+inline std::size_t max_scratch_bytes(std::size_t most_shared) {
+  return most_shared - std::size_t{CudaBlock::most_threads} * CudaBlock::partial_bytes;
+}
+
 /// @param most_shared  bytes of shared memory that a thread block can have on this device
 template <class F>
 void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, std::size_t n, Work work, const F& f) {
@@ -98,7 +104,7 @@ void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, st
   constexpr std::size_t always_allowed = 48 * 1024;
   if (shared_bytes > always_allowed)
     check(cudaFuncSetAttribute(block_kernel<F>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(shared_bytes)),
+                               static_cast<int>(most_shared)),  // the same by every thread that launches this kernel
           "cudaFuncSetAttribute");
   launch("for_each_block", stream, block_kernel<F>, dim3(blocks(n, 1)), dim3(threads), shared_bytes, f, n,
          poison ? work.scratch_bytes : std::size_t{0});

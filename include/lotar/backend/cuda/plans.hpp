@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <optional>
 #include <utility>
@@ -18,6 +19,12 @@
 /// Convolutions as cuDNN's graph API runs them: an operation is described once, and the plan that cuDNN makes of it
 /// kept.
 namespace lotar::detail {
+
+/// Whether a status says that cuDNN does not support what it was asked for.
+inline bool is_unsupported(cudnnStatus_t status) {
+  const int category = CUDNN_STATUS_CATEGORY(status);
+  return category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM;
+}
 
 /// An object of cuDNN's graph API.
 class DnnDescriptor {
@@ -49,7 +56,13 @@ class DnnDescriptor {
   }
 
   /// Whether cuDNN supports what is described.
-  bool finalize() { return cudnnBackendFinalize(descriptor_) == CUDNN_STATUS_SUCCESS; }
+  /// @throws CudaError if it failed for another reason, such as a lack of memory.
+  bool finalize() {
+    const cudnnStatus_t status = cudnnBackendFinalize(descriptor_);
+    if (is_unsupported(status)) return false;
+    check(status, "cudnnBackendFinalize");
+    return true;
+  }
 
  private:
   void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const void* values, std::size_t n) {
@@ -212,12 +225,18 @@ class ConvolutionPlans {
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle_);
     if (!graph.finalize()) return std::nullopt;
 
+    std::exception_ptr failure;  // of an engine: thrown if no other one can
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
       for (DnnDescriptor& config : proposals(graph, mode)) {
         if (!allowed(config, p.factor_type)) continue;
-        ConvolutionPlan plan(handle_, std::move(config));
-        if (plan.usable()) return plan;
+        try {
+          ConvolutionPlan plan(handle_, std::move(config));
+          if (plan.usable()) return plan;
+        } catch (const CudaError&) {
+          failure = std::current_exception();
+        }
       }
+    if (failure) std::rethrow_exception(failure);
     return std::nullopt;
   }
 

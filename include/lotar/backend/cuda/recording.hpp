@@ -37,7 +37,7 @@ class CudaRecording {
     State& operator=(const State&) = delete;
     ~State() {
       if (graph_ != nullptr) cudaGraphExecDestroy(graph_);  // one under way ends first
-      stream_->retire_lane(lane_);
+      stream_->retire_lane(std::move(lane_));
     }
 
     void run() {
@@ -82,7 +82,7 @@ class CudaRecording {
 
     std::shared_ptr<detail::CudaStream> stream_;
     F step_;
-    std::size_t lane_;
+    std::shared_ptr<detail::CudaLane> lane_;
     cudaGraphExec_t graph_ = nullptr;
     bool ran_ = false;
   };

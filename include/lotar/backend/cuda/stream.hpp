@@ -89,27 +89,44 @@ class Blas {
   cublasHandle_t handle_ = nullptr;
 };
 
+/// A lane of the pool, held by whoever allocates from it and by all of its blocks that are in use.
+class CudaLane {
+ public:
+  explicit CudaLane(std::shared_ptr<CudaDevice> device) : device_(std::move(device)), number_(device_->take_lane()) {}
+  CudaLane(const CudaLane&) = delete;
+  CudaLane& operator=(const CudaLane&) = delete;
+  /// Gives the lane to others once no stream's work under way uses its blocks.
+  ~CudaLane() {
+    cudaSetDevice(device_->options().device);
+    if (cudaDeviceSynchronize() == cudaSuccess) device_->give_lane(number_);
+  }
+
+  void* allocate(std::size_t bytes) const { return device_->pool.allocate(bytes, number_); }
+  void deallocate(void* block, std::size_t bytes) const { device_->pool.deallocate(block, bytes, number_); }
+
+ private:
+  std::shared_ptr<CudaDevice> device_;
+  std::size_t number_;
+};
+
 /// A stream of work and what belongs to it alone: a lane of the pool, and library handles, made when first used.
 class CudaStream {
  public:
-  explicit CudaStream(std::shared_ptr<CudaDevice> device) : device_(std::move(device)) {
+  explicit CudaStream(std::shared_ptr<CudaDevice> device)
+      : device_(std::move(device)), lane_(std::make_shared<CudaLane>(device_)) {
     device_->activate();
     check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
     const cudaError_t status = cudaEventCreateWithFlags(&event_, cudaEventDisableTiming);
     if (status != cudaSuccess) cudaStreamDestroy(stream_);
     check(status, "cudaEventCreate");
-    lane_ = device_->take_lane();
   }
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
   ~CudaStream() {
     cudaSetDevice(device_->options().device);
-    cudaStreamSynchronize(stream_);  // so that others may have the lanes
     plans_.reset();
     blas_.reset();
     staging_.reset();
-    for (std::size_t lane : retired_) device_->give_lane(lane);
-    device_->give_lane(lane_);
     cudaEventDestroy(event_);
     cudaStreamDestroy(stream_);
   }
@@ -121,11 +138,9 @@ class CudaStream {
   template <class T>
   std::shared_ptr<T[]> allocate(std::size_t n) {
     static_assert(std::is_trivially_copyable_v<T>);
-    const std::size_t bytes = n * sizeof(T);
-    void* const memory = device_->pool.allocate(bytes, lane_);
-    std::shared_ptr<T[]> owner(static_cast<T*>(memory), [device = device_, bytes, lane = lane_](T* p) {
-      device->pool.deallocate(p, bytes, lane);
-    });
+    const std::size_t bytes = allocation_bytes<T>(n);
+    void* const memory = lane_->allocate(bytes);
+    std::shared_ptr<T[]> owner(static_cast<T*>(memory), [lane = lane_, bytes](T* p) { lane->deallocate(p, bytes); });
     if (device_->options().poison_allocations && bytes > 0) {
       activate();
       check(cudaMemsetAsync(memory, 0xFF, bytes, stream_), "allocate");
@@ -160,38 +175,39 @@ class CudaStream {
   bool recording() const { return recording_; }
 
   /// A lane for a recording on this stream; those given back serve the next.
-  std::size_t take_lane() {
-    if (retired_.empty()) return device_->take_lane();
-    const std::size_t lane = retired_.back();
+  std::shared_ptr<CudaLane> take_lane() {
+    if (retired_.empty()) return std::make_shared<CudaLane>(device_);
+    std::shared_ptr<CudaLane> lane = std::move(retired_.back());
     retired_.pop_back();
     return lane;
   }
-  void retire_lane(std::size_t lane) { retired_.push_back(lane); }
+  void retire_lane(std::shared_ptr<CudaLane> lane) { retired_.push_back(std::move(lane)); }
 
   /// While it lives, allocations come from the recording's lane.
   class Recording {
    public:
-    Recording(CudaStream& stream, std::size_t lane) : stream_(stream), lane_(std::exchange(stream.lane_, lane)) {
+    Recording(CudaStream& stream, std::shared_ptr<CudaLane> lane)
+        : stream_(stream), lane_(std::exchange(stream.lane_, std::move(lane))) {
       stream_.recording_ = true;
     }
     Recording(const Recording&) = delete;
     Recording& operator=(const Recording&) = delete;
     ~Recording() {
       stream_.recording_ = false;
-      stream_.lane_ = lane_;
+      stream_.lane_ = std::move(lane_);
     }
 
    private:
     CudaStream& stream_;
-    std::size_t lane_;
+    std::shared_ptr<CudaLane> lane_;
   };
 
  private:
   std::shared_ptr<CudaDevice> device_;
   cudaStream_t stream_ = nullptr;
   cudaEvent_t event_ = nullptr;
-  std::size_t lane_ = 0;
-  std::vector<std::size_t> retired_;
+  std::shared_ptr<CudaLane> lane_;
+  std::vector<std::shared_ptr<CudaLane>> retired_;
   bool recording_ = false;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<Blas> blas_;
