@@ -6,11 +6,11 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/cross_entropy.hpp>
 #include <lotar/loss/memory.hpp>
 #include <lotar/loss/reweight.hpp>
-#include <lotar/optim/update.hpp>
 
 namespace lotar {
 
@@ -57,7 +57,7 @@ struct SimClr {
 
   /// What the method remembers between steps, for checkpoints.
   template <class A, class B>
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     return {};
   }
 };
@@ -104,9 +104,9 @@ class Bcl : public Base {
   }
 
   template <class A, class>
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     static_assert(std::is_same_v<A, float>, "the memory, and the RandAugment that reads it, hold float");
-    OptimizerState<A, B> state = Base::template state<A, B>();
+    NamedArrays<A, B> state = Base::template state<A, B>();
     state.emplace_back("loss", memory_.losses());
     state.emplace_back("strength", memory_.strengths());
     return state;

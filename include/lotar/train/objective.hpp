@@ -9,6 +9,7 @@
 #include <lotar/loss/focal.hpp>
 #include <lotar/loss/nt_xent.hpp>
 #include <lotar/loss/reweight.hpp>
+#include <lotar/optim/update.hpp>
 #include <lotar/train/method.hpp>
 
 namespace lotar {

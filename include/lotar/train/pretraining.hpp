@@ -19,6 +19,7 @@
 
 #include <lotar/augment/views.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/nn/branch.hpp>
 #include <lotar/nn/network.hpp>
@@ -178,7 +179,7 @@ class Pretraining {
         clock->second[1] > steps_per_epoch() || (clock->second[1] == 0 && clock->second[2] != 0) ||
         clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
       throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
-    const OptimizerState<A, B> arrays = this->arrays();
+    const NamedArrays<A, B> arrays = this->arrays();
     if (c.arrays.size() != arrays.size())
       throw ConfigError("Pretraining::restore: wanted " + std::to_string(arrays.size()) + " arrays, got " +
                         std::to_string(c.arrays.size()));
@@ -248,8 +249,8 @@ class Pretraining {
   }
 
   /// All that a checkpoint keeps but the clock.
-  OptimizerState<A, B> arrays() {
-    OptimizerState<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
+  NamedArrays<A, B> arrays() {
+    NamedArrays<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
     for (const auto& [name, view] : optimizer_.state()) all.emplace_back("optimizer." + name, view);
     for (const auto& [name, view] : record_.state()) all.emplace_back("record." + name, view);
     for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back("method." + name, view);

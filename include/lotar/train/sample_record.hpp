@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/train/method.hpp>
 
 namespace lotar {
@@ -72,7 +73,7 @@ class DeviceSampleRecord {
   }
 
   /// What a checkpoint has to keep.
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     return {{"loss", loss}, {"distance", distance}, {"weight", weight}, {"batch_loss", batch_loss}};
   }
 
