@@ -8,7 +8,6 @@
 #include <locale>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <sstream>
@@ -266,11 +265,7 @@ class Pretraining {
 
   /// Draws the epoch's order, and sets what the backend reads of the epoch.
   void start_epoch() {
-    std::vector<std::uint32_t> order(samples());
-    std::iota(order.begin(), order.end(), 0u);
-    Random random(options_.seed, clock_.epoch, 0, 0, operation::batch_order);
-    shuffle(std::span(order), random);
-    b_.upload(order, order_);
+    b_.upload(epoch_order(options_.seed, clock_.epoch, samples()), order_);
     b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);
     b_.fill(temperature_.view(), static_cast<A>(host_temperatures_[clock_.epoch]));
   }
