@@ -48,8 +48,9 @@ inline void add_options(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--method", o.method,
                  "simclr, lotar, bcl, sdclr or supervised: what the next three are unless they are set");
-  app.add_option("--lotar", o.lotar,
-                 "Weights of the samples' losses: none, readme, thesis_code or figure; empty: readme for lotar");
+  app.add_option(
+      "--lotar", o.lotar,
+      "Weights of the samples' losses: none, readme, thesis_code, figure or normalized; empty: readme for lotar");
   app.add_option("--rand-augment", o.rand_augment,
                  "Operations of a RandAugment as strong as BCL's memory says: 1 as in BCL-I, 2 as in BCL-D; 0: none; "
                  "-1: 1 for bcl");
