@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/augment/boosted_rand_augment.hpp>
 #include <lotar/augment/presets.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
@@ -231,8 +232,9 @@ inline auto augmentation(const Options& o, std::size_t size, const lotar::Normal
 }
 
 /// The same with RandAugment after the colours.
-inline auto augmentation(const Options& o, std::size_t size, const lotar::RandAugment& rand_augment,
-                         const lotar::Normalize& normalize) {
+template <class Memory>
+auto augmentation(const Options& o, std::size_t size, const lotar::BoostedRandAugment<Memory>& rand_augment,
+                  const lotar::Normalize& normalize) {
   const auto plain = augmentation(o, size, normalize);
   return lotar::pipeline(plain.first, plain.rest.first, plain.rest.rest.first, plain.rest.rest.rest.first, rand_augment,
                          normalize);

@@ -52,6 +52,7 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
     throw ShapeError(std::string(where) + ": images must be [N, H, W, 1 or 3] with N > 0 and sides of 1 to " +
                      std::to_string(limit) + ", got " + to_string(images.extents));
   pipeline.check(in);
+  pipeline.check_images(images);
   const Footprint footprint = pipeline.footprint(in);
   const std::size_t samples = out.extent(0) / views;
   check_shape(where, "out", Extents<4>{views * samples, footprint.output.height, footprint.output.width, 3},

@@ -20,6 +20,7 @@
 #include <lotar/core/clock.hpp>
 #include <lotar/core/named_arrays.hpp>
 #include <lotar/core/random.hpp>
+#include <lotar/io/sha256.hpp>
 #include <lotar/nn/branch.hpp>
 #include <lotar/nn/network.hpp>
 #include <lotar/nn/state.hpp>
@@ -62,9 +63,18 @@ class Pretraining {
  public:
   using A = Accum<T>;
   static_assert(Method::views == 1 || Method::views == 2);
+  static_assert(Method::views == 2 || HasObjective<Method, A, B>, "one view needs an objective(b, batch, dz)");
 
-  /// @param images  [N, H, W, C] values, uploaded once
+  /// @param b        held by reference: it must outlive the training
+  /// @param images   [N, H, W, C] bytes, row by row, uploaded once
+  /// @param shape    [N, H, W, C], C 1 or 3
+  /// @param options  see there
+  /// @param method   what it refers to must outlive the training
+  /// @param views    what a sample's views are drawn by; what it refers to must outlive the training
+  /// @throws ShapeError if there are not as many images as shape says, or the views cannot be made of them.
   /// @throws ConfigError for options out of range, and if the images do not fill one batch.
+  /// @cost   the images' bytes, and a few times the network's parameters, of the backend's memory; one hash of the
+  ///         images.
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
               Method method, const Pipeline& views)
       : b_(b),
@@ -73,6 +83,7 @@ class Pretraining {
         views_(views),
         network_(options_.network),
         images_(b, shape, images),
+        images_digest_(sha256(images)),
         state_(b, network_.table(), options.seed),
         optimizer_(b, network_.table(), options.optimizer),
         host_rates_(learning_rates(schedule(options.schedule, steps_per_epoch()))),
@@ -85,6 +96,7 @@ class Pretraining {
         projections_(b, {{Method::views * options.batch_size, network_.projections()}}) {
     b.fill(projections_.view(), A(0));
     views_.check({shape[1], shape[2]});
+    views_.check_images(this->images());
     if (options_.prune > 0) {
       branch_.emplace(b, *network_.branch());
       pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
@@ -100,6 +112,7 @@ class Pretraining {
   NetworkState<T, B>& state() { return state_; }
   const Clock& clock() const { return clock_; }  ///< the next step's place
   std::size_t samples() const { return images_.extent(0); }
+  In<std::uint8_t, 4, B> images() const { return images_; }  ///< [N, H, W, C]
   std::size_t steps_per_epoch() const { return (samples() + options_.batch_size - 1) / options_.batch_size; }
   std::size_t steps() const { return options_.schedule.epochs * steps_per_epoch(); }
   bool done() const { return clock_.step >= steps(); }
@@ -205,8 +218,9 @@ class Pretraining {
                         std::to_string(samples) + " samples has one, which has nothing to be compared with");
     check_objective(o.objective);
     if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
-    if (Method::views == 1 && (o.prune > 0 || o.objective.focal > 0 || o.objective.dclw > 0))
-      throw ConfigError("prune, focal and dclw: wanted 0 for a method of one view");
+    if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
+    if (HasObjective<Method, A, B> && (o.objective.focal > 0 || o.objective.dclw > 0))
+      throw ConfigError("focal and dclw: wanted 0 for a method with an objective of its own");
     o.network.pruned_branch = o.prune > 0;
     return o;
   }
@@ -233,13 +247,15 @@ class Pretraining {
             {"final learning rate", number(o.schedule.final_learning_rate)},
             {"focal", number(o.objective.focal)},
             {"highest temperature", number(o.temperature.high)},
+            {"image shape", to_string(images_.extents)},
+            {"images", images_digest_},
             {"learning rate", number(o.schedule.learning_rate)},
             {"momentum", number(o.optimizer.momentum)},
             {"optimizer", o.optimizer.name},
             {"projector", o.network.projector},
             {"pruned", number(o.prune)},
-            {"samples", std::to_string(samples())},
             {"seed", std::to_string(o.seed)},
+            {"stem", o.network.stem == Stem::cifar ? "cifar" : "imagenet"},
             {"temperature", number(o.temperature.low)},
             {"temperature period", std::to_string(o.temperature.period)},
             {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
@@ -302,7 +318,7 @@ class Pretraining {
     const Tensor<A, 1, B> losses(b_, {{z.extent(0)}}), distances(b_, {{n}}), weights(b_, {{n}});
     const Anchors<A, B> batch{z, losses, distances, weights, {order_, device_clock_, options_.batch_size}};
     Tensor<A, 2, B> dz(b_, z.extents);
-    if constexpr (Method::views == 1)
+    if constexpr (HasObjective<Method, A, B>)
       method_.objective(b_, batch, dz.view());
     else
       contrastive_objective<B, A>(b_, method_, temperature_, options_.objective, batch, dz);
@@ -325,6 +341,7 @@ class Pretraining {
   Pipeline views_;
   Network network_;
   Tensor<std::uint8_t, 4, B> images_;
+  std::string images_digest_;
   NetworkState<T, B> state_;
   Optimizer<A, B> optimizer_;
   std::vector<float> host_rates_;
