@@ -61,7 +61,7 @@ struct Seven : lotar::SimClr {
 TEST_CASE("four steps are those composed by hand of views, network, loss and optimizer, to the bit") {
   TestBackend b;
   PretrainingOptions options = training_options();
-  options.temperature = {.low = 0.1, .high = 1, .period = 3};
+  options.temperature = {.low = 0.1, .high = 1, .period = 4};
   options.objective.focal = 2;
   Training<TestBackend, lotar::Lotar> training(b, options);
   training.run(4);
@@ -82,7 +82,7 @@ TEST_CASE("four steps are those composed by hand of views, network, loss and opt
     const Tensor<std::uint32_t, 1, TestBackend> order(b, {{10}}, lotar::epoch_order(options.seed, epoch, 10));
     const Tensor<lotar::Clock, 1, TestBackend> clock(b, {{1}}, std::vector<lotar::Clock>{{epoch, batch, step}});
     const Tensor<float, 1, TestBackend> temperature(b, {{1}});
-    b.fill(temperature.view(), static_cast<float>(0.1 + 0.9 * (1 + std::cos(2 * pi * ((epoch + 1) / 3.))) / 2));
+    b.fill(temperature.view(), static_cast<float>(0.1 + 0.9 * (1 + std::cos(2 * pi * ((epoch + 1) / 4.))) / 2));
     Tensor<float, 4, TestBackend> x(b, {{2 * n, 8, 8, 3}});
     lotar::two_views<float>(b, images, order, 4, clock, options.seed, lotar::thesis_augmentation(8), x.view());
     auto pass = state.pass(b, true);

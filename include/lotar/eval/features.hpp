@@ -43,7 +43,8 @@ struct PlaceFeatures {
 /// @param pipeline  see plain_view; its output is what the encoder sees
 /// @param features  [K N, F] out: K copies, K >= 1, each as an epoch draws its views, or its order, anew
 /// @throws ShapeError if features are not [K N, F].
-/// @throws ConfigError for a batch of 0.
+/// @throws ConfigError for a batch of 0, and as the pipeline says.
+/// @cost   K N forward passes of the encoder; scratch: a batch's views and activations.
 template <class T, Backend B, class Pipeline>
 void extract_features(B& b, const ResNet& encoder, NetworkState<T, B>& state, const In<std::uint8_t, 4, B>& images,
                       const Pipeline& pipeline, const View<Accum<T>, 2, typename B::Memory>& features,

@@ -76,6 +76,7 @@ class LossMemory {
   /// @param losses   [2n], anchors i and i + n of one sample
   /// @param samples  of the batch; its order is of [samples]
   /// @throws ShapeError if the shapes differ from these.
+  /// @cost   one pass over the batch's losses.
   void update(B& b, In<A, 1, B> losses, const BatchSamples<typename B::Memory>& samples) {
     if (losses.size() % 2 != 0) throw ShapeError("LossMemory: losses must be [2n], got " + to_string(losses.extents));
     check_shape("LossMemory", "order", memory_.extents, samples.order.extents);
@@ -84,6 +85,7 @@ class LossMemory {
   }
 
   /// Makes strengths of what is remembered: after an epoch has shown every sample.
+  /// @cost three passes over all samples, by one block.
   void refresh(B& b) {
     b.for_each_block(1, Work{memory_.size()},
                      detail::MemoryStrengths<A, typename B::Memory>{memory_, strengths_.view()});

@@ -27,8 +27,8 @@ struct Anchors {
 };
 
 /// A method with a loss of its own, in the place of the contrastive one that weigh and add_gradient are of: the hook
-/// objective(b, batch, dz) writes the batch's losses, distances and weights, and their gradient dz, [views n, D]. It
-/// takes any forms of the network's views and temperatures; the focal loss and DCLW are not for it.
+/// objective(b, batch, dz) writes the batch's losses, distances and weights, and their gradient dz, [views n, D].
+/// The temperature, the focal loss and DCLW are not for it.
 template <class Method, class A, class B>
 concept HasObjective = requires(Method& method, B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) {
   method.objective(b, batch, dz);
@@ -70,7 +70,7 @@ struct SimClr {
   }
 };
 
-/// LoTaR: a sample weighs by how far apart its views are, among those of its batch.
+/// LoTaR: a sample weighs by how far apart its views are, among those of its batch; see reweight.hpp.
 struct Lotar : SimClr {
   LotarOptions options = {};
 

@@ -65,6 +65,7 @@ class DeviceSampleRecord {
   }
 
   /// Adds a batch.
+  /// @cost one pass over its losses, by one block.
   void add(B& b, const Anchors<A, B>& batch) {
     b.for_each_block(1, Work{batch.losses.size()},
                      detail::RecordSamples<A, typename B::Memory>{batch.losses, batch.distances, batch.weights,
