@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/augment/boosted_rand_augment.hpp>
 #include <lotar/augment/presets.hpp>
 #include <lotar/train/pretraining.hpp>
 
@@ -61,17 +62,17 @@ Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const 
 }
 
 /// A picture of some samples of the training set beside two views of each.
+/// @param images  the training set's, on the backend
 template <class Pipeline>
-void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& data, const Pipeline& views,
-                std::uint64_t seed) {
+void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& data,
+                const lotar::In<std::uint8_t, 4, ExampleBackend>& images, const Pipeline& views, std::uint64_t seed) {
   const lotar::Extents<4> shape = data.shape();
   const std::size_t n = std::min<std::size_t>(16, shape[0]);
-  std::vector<std::uint32_t> chosen(n), all(n);
-  for (std::uint32_t i = 0; i < n; ++i) chosen[i] = i * static_cast<std::uint32_t>(shape[0] / n), all[i] = i;
+  std::vector<std::uint32_t> chosen(n);
+  for (std::uint32_t i = 0; i < n; ++i) chosen[i] = i * static_cast<std::uint32_t>(shape[0] / n);
   const lotar::Dataset samples = lotar::subset(data.images, chosen);
   const std::span<const std::uint8_t> originals = lotar::values(samples.images);
-  const lotar::Tensor<std::uint8_t, 4, ExampleBackend> images(b, {{n, shape[1], shape[2], shape[3]}}, originals);
-  const lotar::Tensor<std::uint32_t, 1, ExampleBackend> order(b, {{n}}, all);
+  const lotar::Tensor<std::uint32_t, 1, ExampleBackend> order(b, {{n}}, chosen);
   const lotar::Clock start;
   const lotar::Tensor<lotar::Clock, 1, ExampleBackend> clock(b, {{1}}, std::span(&start, 1));
   lotar::Tensor<float, 4, ExampleBackend> out(b, {{2 * n, shape[1], shape[2], 3}});
@@ -91,7 +92,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
                               std::move(method), views(lotar::imagenet_normalize));
   examples::RunDirectory run(options.out, to_json(options, ExampleBackend::name), options.resume, may_change());
   keep_split(run.file("split.txt"), data.split);
-  draw_views(run.file("views.png"), b, data, views(lotar::Normalize{}), options.seed);
+  draw_views(run.file("views.png"), b, data, training.images(), views(lotar::Normalize{}), options.seed);
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
   const lotar::Clock& clock = training.clock();
   run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));
@@ -149,8 +150,8 @@ void train(const Options& options) {
     return;
   }
   lotar::Bcl<ExampleBackend, lotar::Lotar> bcl(b, data.images.size(), lotar);
-  const lotar::RandAugment boost{.operations = static_cast<std::size_t>(options.rand_augment),
-                                 .strengths = bcl.strengths().data};
+  const lotar::BoostedRandAugment<ExampleBackend::Memory> boost{
+      .operations = static_cast<std::size_t>(options.rand_augment), .strengths = bcl.strengths()};
   const auto views = [&](const lotar::Normalize& last) { return augmentation(options, size, boost, last); };
   train(options, b, data, std::move(bcl), views);
 }

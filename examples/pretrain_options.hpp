@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/augment/boosted_rand_augment.hpp>
 #include <lotar/augment/presets.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
@@ -48,8 +49,9 @@ inline void add_options(CLI::App& app, Options& o) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   app.add_option("--method", o.method,
                  "simclr, lotar, bcl, sdclr or supervised: what the next three are unless they are set");
-  app.add_option("--lotar", o.lotar,
-                 "Weights of the samples' losses: none, readme, thesis_code or figure; empty: readme for lotar");
+  app.add_option(
+      "--lotar", o.lotar,
+      "Weights of the samples' losses: none, readme, thesis_code, figure or normalized; empty: readme for lotar");
   app.add_option("--rand-augment", o.rand_augment,
                  "Operations of a RandAugment as strong as BCL's memory says: 1 as in BCL-I, 2 as in BCL-D; 0: none; "
                  "-1: 1 for bcl");
@@ -230,8 +232,9 @@ inline auto augmentation(const Options& o, std::size_t size, const lotar::Normal
 }
 
 /// The same with RandAugment after the colours.
-inline auto augmentation(const Options& o, std::size_t size, const lotar::RandAugment& rand_augment,
-                         const lotar::Normalize& normalize) {
+template <class Memory>
+auto augmentation(const Options& o, std::size_t size, const lotar::BoostedRandAugment<Memory>& rand_augment,
+                  const lotar::Normalize& normalize) {
   const auto plain = augmentation(o, size, normalize);
   return lotar::pipeline(plain.first, plain.rest.first, plain.rest.rest.first, plain.rest.rest.rest.first, rand_augment,
                          normalize);

@@ -20,6 +20,7 @@ THIRD_PARTIES = [
 # Headers without a test of their own. A header in a sub-folder (backend/cpu/) is tested with the header above it (backend/cpu.hpp).
 UNTESTED = {
     "core/config.hpp": "a macro and the version, which the package tests compare",
+    "core/named_arrays.hpp": "a name for a type; the tests of optimizers and of checkpoints go through it",
     "core/error.hpp": "types without behaviour; every refusal in the other tests names them",
     "core/backend.hpp": "concepts only; every backend's test asserts that it models them",
 }

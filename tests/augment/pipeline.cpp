@@ -14,6 +14,8 @@ namespace {
 /// Shows whose image it was: red is the sample, green the view, blue the epoch.
 struct ShowKey {
   void check(ImageSize) const {}
+  template <class Images>
+  void check_images(const Images&) const {}
   LOTAR_FN ViewKey draw(Random&, ImageSize, const ViewKey& key) const { return key; }
   template <class Block>
   LOTAR_FN void apply(Block& block, Image& image, const ViewKey& key) const {

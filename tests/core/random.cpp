@@ -238,6 +238,19 @@ TEST_CASE("to shuffle nothing, or one value, draws nothing") {
   CHECK(random.bits() == untouched.bits());
 }
 
+TEST_CASE("an epoch's order is a shuffle of its own") {
+  std::vector<std::uint32_t> wanted(1000);
+  std::iota(wanted.begin(), wanted.end(), 0u);
+  Random random(7, 3, 0, 0, operation::batch_order);
+  shuffle(std::span(wanted), random);
+  CHECK(epoch_order(7, 3, 1000) == wanted);
+  CHECK(epoch_order(7, 4, 1000) != wanted);
+  CHECK(epoch_order(8, 3, 1000) != wanted);
+  std::sort(wanted.begin(), wanted.end());
+  for (std::uint32_t i = 0; i < 1000; ++i) CHECK(wanted[i] == i);
+  CHECK(epoch_order(7, 3, 0).empty());
+}
+
 TEST_CASE("kernels draw the bits that the host draws") {
   TestBackend b;
   const Tensor<std::uint32_t, 3, TestBackend> out(b, {1000, 2, kinds});

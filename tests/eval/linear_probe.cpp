@@ -168,17 +168,6 @@ TEST_CASE("logits and predictions by hand") {
   CHECK(predictions.to_host(b) == Classes{0, 1, -1, 1});  // of equal ones the lower
 }
 
-TEST_CASE("an epoch's order is a permutation of its own") {
-  std::vector<std::uint32_t> first(1000), second(1000), sorted(1000);
-  detail::shuffle_epoch(1, 0, first);
-  detail::shuffle_epoch(1, 1, second);
-  CHECK(first != second);
-  std::iota(sorted.begin(), sorted.end(), 0u);
-  CHECK(first != sorted);
-  std::sort(first.begin(), first.end());
-  CHECK(first == sorted);
-}
-
 TEST_CASE("the seed decides, the number of threads and a listener do not") {
   const std::size_t rows = 1500, count = 10, dims = 40;
   std::vector<float> one;
@@ -261,4 +250,6 @@ TEST_CASE("what does not fit is refused") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(probe.predict(b, x, few), "LinearProbe::predict: predictions must be [70], got [69]",
                        ShapeError);
+  CHECK_THROWS_WITH_AS((LinearProbe<float, TestBackend>{}.predict(b, x, y)),
+                       "LinearProbe::predict: the probe must have at least one class, got [0]", ShapeError);
 }

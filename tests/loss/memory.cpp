@@ -71,4 +71,7 @@ TEST_CASE("what does not fit is refused") {
   const Tensor<double, 1, TestBackend> odd(e.b, {3});
   CHECK_THROWS_WITH_AS(e.memory.update(e.b, odd, {e.order, e.clock, 2}), "LossMemory: losses must be [2n], got [3]",
                        ShapeError);
+  const Tensor<std::uint32_t, 1, TestBackend> five(e.b, {5});
+  CHECK_THROWS_WITH_AS(e.memory.update(e.b, e.losses, {five, e.clock, 2}), "LossMemory: order must be [4], got [5]",
+                       ShapeError);
 }

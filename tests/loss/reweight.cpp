@@ -169,6 +169,29 @@ TEST_CASE("ties for the largest and smallest distance share the gradient as PyTo
   check_close(through_weights(d, g), expected::weights_gradient_with_ties, 1e-12);
 }
 
+TEST_CASE("the gradient through the weights of tiny distances does not overflow") {
+  TestBackend b;
+  for (const std::vector<float>& d : {std::vector<float>{1e-20f, 2e-20f}, {1e-20f, 4e-20f, 2e-20f}}) {
+    const std::size_t n = d.size();
+    std::vector<float> z = d, l(2 * n, 1.f);
+    z.resize(2 * n);
+    l[0] = 20;
+    const Tensor<float, 2, TestBackend> tz(b, {2 * n, 1}, z), dz(b, {2 * n, 1}, std::vector<float>(2 * n));
+    const Tensor<float, 1, TestBackend> td(b, {n}, d), losses(b, {2 * n}, l);
+    lotar_weights_backward(b, tz, td, losses, {.gradient_through_weights = true}, dz);
+    // that of distances 1e20 times as large, 1e20 times as steep
+    std::vector<double> large(n), g(n, 2. / static_cast<double>(2 * n));
+    for (std::size_t i = 0; i < n; ++i) large[i] = 1e20 * static_cast<double>(d[i]);
+    g[0] = 21. / static_cast<double>(2 * n);
+    const std::vector<double> wanted = through_weights(large, g);
+    const std::vector<float> got = dz.to_host(b);
+    for (std::size_t i = 0; i < n; ++i) {
+      REQUIRE(is_finite(got[i]));
+      CHECK(static_cast<double>(got[i]) * 1e-20 == doctest::Approx(wanted[i]).epsilon(1e-5));
+    }
+  }
+}
+
 TEST_CASE("views that are equal have no gradient") {
   for (const auto distance : {ViewDistance::l2, ViewDistance::squared_l2})
     for (const auto projections : {Projections::raw, Projections::normalized}) {
@@ -191,18 +214,21 @@ TEST_CASE("a row of zeros has no gradient through a normalised distance, and doe
 }
 
 TEST_CASE("the presets") {
-  const auto is = [](const LotarOptions& o, double sign, ViewDistance distance, bool gradient) {
+  const auto is = [](const LotarOptions& o, double sign, ViewDistance distance, bool gradient,
+                     Projections projections = Projections::raw) {
     CHECK(o.sign == sign);
     CHECK(o.distance == distance);
-    CHECK(o.projections == Projections::raw);
+    CHECK(o.projections == projections);
     CHECK(o.gradient_through_weights == gradient);
   };
   is({}, 1, ViewDistance::l2, false);
   is(lotar_preset("readme"), 1, ViewDistance::l2, false);
   is(lotar_preset("thesis_code"), -1, ViewDistance::l2, true);
   is(lotar_preset("figure"), 1, ViewDistance::squared_l2, false);
+  is(lotar_preset("normalized"), 1, ViewDistance::l2, false, Projections::normalized);
   CHECK_THROWS_WITH_AS(lotar_preset("thesis"),
-                       "lotar_preset: there is no \"thesis\"; known: readme, thesis_code, figure", ConfigError);
+                       "lotar_preset: there is no \"thesis\"; known: readme, thesis_code, figure, normalized",
+                       ConfigError);
 }
 
 TEST_CASE("a sign of 0 gives weight 1 to all") { CHECK(weights({1, 4, 2}, 0) == std::vector<double>{1, 1, 1}); }

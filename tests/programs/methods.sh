@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every method and option of pretrain on synthetic images: cut in the middle of an epoch it ends in the same checkpoint, to the bit,
+# Every method and option of pretrain on synthetic images: cut in the second epoch of 26 steps it ends in the same checkpoint, to the bit,
 # and linear_eval reads it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -15,7 +15,7 @@ for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --fo
   # shellcheck disable=SC2086  # options are words
   train --out "$name" --method $method
   # shellcheck disable=SC2086
-  train --out "${name}_cut" --method $method --max-steps 3
+  train --out "${name}_cut" --method $method --max-steps 30
   # shellcheck disable=SC2086
   train --out "${name}_cut" --method $method --resume
   cmp "$name/checkpoint.safetensors" "${name}_cut/checkpoint.safetensors"

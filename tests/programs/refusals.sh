@@ -57,7 +57,7 @@ refuse 'contradicts --lotar none' train --method lotar --lotar none
 refuse 'contradicts --lotar readme' train --method simclr --lotar readme
 refuse 'contradicts' train --method bcl --rand-augment 0
 refuse 'operations must be 1 to 8, got 9' train --rand-augment 9
-refuse 'known: readme, thesis_code, figure' train --lotar other
+refuse 'known: readme, thesis_code, figure, normalized' train --lotar other
 refuse 'wanted cifar10, cifar100, fashion_mnist, synthetic or folder' train --dataset svhn
 refuse 'resnet10, resnet18, resnet34 or resnet50' train --arch vgg
 refuse 'thesis, mlp, mlp_bn or linear' train --projector other

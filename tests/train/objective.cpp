@@ -51,7 +51,7 @@ double gradient_error(const std::vector<double>& rows, const std::vector<double>
 
 TEST_CASE("the gradient is that of the weighted loss, with every form of the loss and every form of LoTaR") {
   const std::vector<double> rows = wave<double>(8, 3);
-  for (const char* preset : {"readme", "thesis_code", "figure"}) {
+  for (const char* preset : {"readme", "thesis_code", "figure", "normalized"}) {
     CAPTURE(preset);
     const LotarOptions lotar = lotar_preset(preset);
     for (const double gamma : {0., 1., 2.}) {

@@ -4,9 +4,12 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <set>
 #include <string>
 #include <vector>
+
+#include <lotar/augment/boosted_rand_augment.hpp>
 
 #include "../test.hpp"
 #include "../threads.hpp"
@@ -34,7 +37,67 @@ PretrainingOptions changed(const char* optimizer, double learning_rate) {
   return options;
 }
 
+/// BCL on LoTaR, whose views are as strong as its memory says.
+auto boosted_training(TestBackend& b, const PretrainingOptions& options) {
+  lotar::Bcl<TestBackend, lotar::Lotar> bcl(b, 10);
+  const auto views = lotar::bcl_boosted_augmentation(
+      8, lotar::BoostedRandAugment<TestBackend::Memory>{.operations = 2, .strengths = bcl.strengths()});
+  return lotar::make_pretraining(b, training_images(), training_shape, options, std::move(bcl), views);
+}
+
+/// A method of one's own: a loss of 7 for every anchor, and no gradient.
+struct Seven : lotar::SimClr {
+  template <class A, class B>
+  void objective(B& b, const lotar::Anchors<A, B>& batch, const lotar::Out<A, 2, B>& dz) const {
+    b.fill(batch.losses, A(7));
+    b.fill(batch.distances, A(0));
+    b.fill(batch.weights, A(1));
+    b.fill(dz, A(0));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("four steps are those composed by hand of views, network, loss and optimizer, to the bit") {
+  TestBackend b;
+  PretrainingOptions options = training_options();
+  options.temperature = {.low = 0.1, .high = 1, .period = 4};
+  options.objective.focal = 2;
+  Training<TestBackend, lotar::Lotar> training(b, options);
+  training.run(4);
+
+  const lotar::Network network(options.network);
+  lotar::NetworkState<float, TestBackend> state(b, network.table(), options.seed);
+  lotar::Optimizer<float, TestBackend> optimizer(b, network.table(), options.optimizer);
+  const Tensor<std::uint8_t, 4, TestBackend> images(b, training_shape, training_images());
+  // the warm-up's three steps, then the first of the 18 that lead down to 1e-6
+  const double pi = std::numbers::pi, after = 1e-6 + (0.05 - 1e-6) * (1 + std::cos(pi * (1. / 18))) / 2;
+  const Tensor<float, 1, TestBackend> rates(
+      b, {{4}},
+      std::vector<float>{static_cast<float>(0.05 * 1 / 3), static_cast<float>(0.05 * 2 / 3), 0.05f,
+                         static_cast<float>(after)});
+  for (std::uint32_t step = 0; step < 4; ++step) {
+    const std::uint32_t epoch = step / 3, batch = step % 3;
+    const std::size_t n = batch < 2 ? 4 : 2;
+    const Tensor<std::uint32_t, 1, TestBackend> order(b, {{10}}, lotar::epoch_order(options.seed, epoch, 10));
+    const Tensor<lotar::Clock, 1, TestBackend> clock(b, {{1}}, std::vector<lotar::Clock>{{epoch, batch, step}});
+    const Tensor<float, 1, TestBackend> temperature(b, {{1}});
+    b.fill(temperature.view(), static_cast<float>(0.1 + 0.9 * (1 + std::cos(2 * pi * ((epoch + 1) / 4.))) / 2));
+    Tensor<float, 4, TestBackend> x(b, {{2 * n, 8, 8, 3}});
+    lotar::two_views<float>(b, images, order, 4, clock, options.seed, lotar::thesis_augmentation(8), x.view());
+    auto pass = state.pass(b, true);
+    const Tensor<float, 2, TestBackend> z = network.forward(b, std::move(x), pass);
+    const Tensor<float, 1, TestBackend> losses(b, {{2 * n}}), distances(b, {{n}}), weights(b, {{n}});
+    Tensor<float, 2, TestBackend> dz(b, z.extents);
+    const lotar::Anchors<float, TestBackend> anchors{z, losses, distances, weights, {order, clock, 4}};
+    lotar::contrastive_objective<TestBackend, float>(b, lotar::Lotar{}, temperature, options.objective, anchors, dz);
+    network.backward(b, std::move(dz), pass);
+    optimizer.step(b, state.values, state.gradients, rates, clock);
+  }
+  const Checkpoint got = training.save();
+  CHECK(got.arrays.at("values") == state.values.to_host(b));
+  CHECK(got.arrays.at("statistics") == state.statistics.to_host(b));
+}
 
 TEST_CASE("20 steps are 7 steps, a restart and 13 steps, to the bit") {
   for (const char* optimizer : {"sgd", "lars", "adam"}) {
@@ -58,11 +121,13 @@ TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their ma
   options.temperature = {.low = 0.1, .high = 1, .period = 3};
   options.prune = 0.5;
   options.network.projector = "mlp_bn";
-  const auto bcl = [&] { return lotar::Bcl<TestBackend, lotar::Lotar>(b, 10); };
-  using Bcl = decltype(bcl());
-  Training<TestBackend, Bcl> straight(b, options, bcl()), first(b, options, bcl()), second(b, options, bcl());
-  straight.run(20);
-  first.run(7);
+  auto straight = boosted_training(b, options), first = boosted_training(b, options),
+       second = boosted_training(b, options);
+  const auto run = [](auto& training, int steps) {
+    for (int i = 0; i < steps; ++i) training.step();
+  };
+  run(straight, 20);
+  run(first, 7);  // the third epoch's views follow the second one's losses
   const Checkpoint middle = first.save();
   CHECK(middle.arrays.contains("mask"));
   const auto varied = [&](const char* name) {
@@ -73,7 +138,7 @@ TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their ma
   CHECK(varied("method.strength"));
   CHECK(varied("record.loss"));
   second.restore(middle);
-  second.run(13);
+  run(second, 13);
   check_same(straight.save(), second.save());
 
   options = training_options();
@@ -92,21 +157,33 @@ TEST_CASE("so are those of SDCLR, BCL and the supervised baseline, with their ma
 TEST_CASE("BCL's memory holds the first epoch's losses, and the next epoch's views follow it") {
   TestBackend b;
   lotar::Bcl<TestBackend> bcl(b, 10), deaf(b, 10);
-  const auto views = [](const float* strengths) {
-    return lotar::bcl_boosted_augmentation(8, {.operations = 2, .strengths = strengths});
+  const auto views = [](const lotar::In<float, 1, TestBackend>& strengths) {
+    return lotar::bcl_boosted_augmentation(
+        8, lotar::BoostedRandAugment<TestBackend::Memory>{.operations = 2, .strengths = strengths});
   };
-  const auto boosted = views(bcl.strengths().data);
+  const auto boosted = views(bcl.strengths());
   const Tensor<float, 1, TestBackend> zeros(b, {{10}}, std::vector<float>(10, 0.f));
   auto training =
       lotar::make_pretraining(b, training_images(), training_shape, training_options(), std::move(bcl), boosted);
-  auto unboosted = lotar::make_pretraining(b, training_images(), training_shape, training_options(), std::move(deaf),
-                                           views(zeros.data));
+  auto unboosted =
+      lotar::make_pretraining(b, training_images(), training_shape, training_options(), std::move(deaf), views(zeros));
   for (int i = 0; i < 3; ++i) training.step(), unboosted.step();
   const Checkpoint first = training.save();
   CHECK(first.arrays.at("method.loss") == first.arrays.at("record.loss"));
   check_same(first, unboosted.save());  // no strengths in the first epoch
   for (int i = 0; i < 3; ++i) training.step(), unboosted.step();
   CHECK(training.save().arrays.at("values") != unboosted.save().arrays.at("values"));
+}
+
+TEST_CASE("a method of two views may have an objective of its own") {
+  TestBackend b;
+  Training<TestBackend, Seven> training(b);
+  training.run(3);
+  CHECK(training.record().loss == std::vector<float>(10, 7.f));
+  PretrainingOptions options = training_options();
+  options.objective.focal = 2;
+  CHECK_THROWS_WITH_AS((Training<TestBackend, Seven>(b, options)),
+                       "focal and dclw: wanted 0 for a method with an objective of its own", lotar::ConfigError);
 }
 
 TEST_CASE("SDCLR's branch lacks the smallest half of the convolutions' weights, chosen anew every epoch") {
@@ -304,6 +381,25 @@ TEST_CASE("what cannot be trained is refused") {
   options = training_options();
   options.objective = {.focal = 2, .dclw = .5};
   refuse(options, "objective: focal and dclw exclude each other");
+
+  using Supervised = lotar::Supervised<TestBackend>;
+  const Tensor<std::int32_t, 1, TestBackend> labels(b, {{9}}, std::vector<std::int32_t>(9));
+  options = training_options();
+  Training<TestBackend, Supervised> unlabelled(b, options, Supervised(labels.view()));
+  CHECK_THROWS_WITH_AS(unlabelled.step(), "Supervised: labels must be [10], got [9]", lotar::ShapeError);
+  options.prune = 0.5;
+  CHECK_THROWS_WITH_AS((Training<TestBackend, Supervised>(b, options, Supervised(labels.view()))),
+                       "prune: wanted 0 for a method of one view", lotar::ConfigError);
+  options = training_options();
+  lotar::Bcl<TestBackend> five(b, 5);
+  CHECK_THROWS_WITH_AS(
+      lotar::make_pretraining(
+          b, training_images(), training_shape, options, lotar::Bcl<TestBackend>(b, 5),
+          lotar::bcl_boosted_augmentation(
+              8, lotar::BoostedRandAugment<TestBackend::Memory>{.operations = 2, .strengths = five.strengths()})),
+      "BoostedRandAugment: strengths must be [10], got [5]", lotar::ShapeError);
+  Training<TestBackend, lotar::Bcl<TestBackend>> forgetful(b, options, std::move(five));
+  CHECK_THROWS_WITH_AS(forgetful.step(), "LossMemory: order must be [5], got [10]", lotar::ShapeError);
 }
 
 TEST_CASE("a checkpoint of another training is refused") {
@@ -321,6 +417,21 @@ TEST_CASE("a checkpoint of another training is refused") {
   CHECK_THROWS_WITH_AS(other.restore(training.save()),
                        "Pretraining::restore: the checkpoint is of another training: wanted optimizer lars, got sgd",
                        lotar::ConfigError);
+  const auto refuse = [&](const PretrainingOptions& options, const std::vector<std::uint8_t>& images,
+                          const lotar::Extents<4>& shape, const std::string& what) {
+    auto another = lotar::make_pretraining(b, images, shape, options, lotar::SimClr{}, lotar::thesis_augmentation(8));
+    CHECK_THROWS_WITH_AS(another.restore(training.save()),
+                         ("Pretraining::restore: the checkpoint is of another training: wanted " + what).c_str(),
+                         lotar::ConfigError);
+  };
+  PretrainingOptions options = training_options();
+  options.network.stem = lotar::Stem::imagenet;
+  refuse(options, training_images(), training_shape, "stem imagenet, got cifar");
+  refuse(training_options(), training_images(), {{10, 4, 16, 3}}, "image shape [10, 4, 16, 3], got [10, 8, 8, 3]");
+  std::vector<std::uint8_t> images = training_images();
+  const std::string digest = lotar::sha256(images);
+  images[1900] ^= 1;
+  refuse(training_options(), images, training_shape, "images " + lotar::sha256(images) + ", got " + digest);
   checkpoint = training.save();
   Checkpoint more = training.save();
   more.arrays["method.loss"] = {1};

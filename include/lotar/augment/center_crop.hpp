@@ -9,6 +9,8 @@
 namespace lotar {
 
 /// Cuts the middle out of an image; where the margins cannot be equal, the top or left one is the smaller.
+///
+/// @cost one copy of the output; nothing if the image has its size.
 struct CenterCrop {
   std::size_t height = 32, width = 32;
 

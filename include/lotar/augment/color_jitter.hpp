@@ -75,6 +75,7 @@ LOTAR_FN void adjust_hue(Block& block, const Image& image, float turn) {
 
 /// Changes brightness, contrast, saturation and hue, in random order, each by its own random amount.
 ///
+/// @cost   at most some 60 flops a pixel in four passes, and one sum over the pixels.
 /// @source Howard, Some improvements on deep convolutional neural network based image classification, 2013; formulas
 ///         as torchvision's for float images.
 struct ColorJitter {

@@ -9,6 +9,8 @@
 namespace lotar {
 
 /// Exchanges left and right with a probability.
+///
+/// @cost one copy of the image.
 struct HorizontalFlip {
   double probability = 0.5;
 

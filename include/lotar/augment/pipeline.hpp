@@ -10,6 +10,7 @@
 #include <lotar/core/error.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/random.hpp>
+#include <lotar/core/view.hpp>
 
 namespace lotar {
 
@@ -21,7 +22,8 @@ struct ViewKey {
   std::uint32_t view = 0;    ///< < 2^16 - 1, the view of draws that all views share
 };
 
-/// An operation whose draws depend on whose image it is, too.
+/// An operation whose draws depend on whose image it is, too. It also has operation.check_images(images), host, which
+/// throws unless it knows each of the images [N, H, W, C] that views are to be made of.
 template <class Operation>
 concept KeyedOperation = requires(const Operation& operation, Random& random, ImageSize size, const ViewKey& key) {
   operation.check(size);  // host: throws unless the options are valid and images of this size can be worked on
@@ -65,6 +67,8 @@ struct Pipeline<> {
   static constexpr bool random = false;
 
   void check(ImageSize) const {}
+  template <class Memory>
+  void check_images(const View<const std::uint8_t, 4, Memory>&) const {}
   Footprint footprint(ImageSize in) const { return {in, in.pixels(), 0}; }
   template <class Block>
   LOTAR_FN void apply(Block&, Image&, const ViewKey&, std::uint32_t = 0) const {}
@@ -84,6 +88,14 @@ struct Pipeline<First, Rest...> {
   void check(ImageSize in) const {
     first.check(in);
     rest.check(first_footprint(in).output);
+  }
+
+  /// @param images  [N, H, W, C] that views are to be made of
+  /// @throws ShapeError as the keyed operations say.
+  template <class Memory>
+  void check_images(const View<const std::uint8_t, 4, Memory>& images) const {
+    if constexpr (KeyedOperation<First>) first.check_images(images);
+    rest.check_images(images);
   }
 
   Footprint footprint(ImageSize in) const {

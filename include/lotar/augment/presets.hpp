@@ -33,9 +33,10 @@ inline auto bcl_augmentation(std::size_t size, const Normalize& normalize = imag
 
 /// The views of BCL: those before RandAugment, and RandAugment.
 ///
-/// @param rand_augment  BCL-I draws one operation, BCL-D two, each as strong as the samples' strengths say
-inline auto bcl_boosted_augmentation(std::size_t size, const RandAugment& rand_augment,
-                                     const Normalize& normalize = imagenet_normalize) {
+/// @param rand_augment  a BoostedRandAugment, which follows a memory, or a RandAugment, alike for all samples
+template <class Augment = RandAugment>
+auto bcl_boosted_augmentation(std::size_t size, const Augment& rand_augment,
+                              const Normalize& normalize = imagenet_normalize) {
   return pipeline(
       RandomResizedCrop{.height = size, .width = size, .scale_low = 0.1, .interpolation = Interpolation::bicubic},
       HorizontalFlip{}, ColorJitter{}, Grayscale{}, rand_augment, normalize);

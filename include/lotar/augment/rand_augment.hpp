@@ -17,26 +17,19 @@
 
 namespace lotar {
 
-/// Changes an image by operations of random kinds, each with a probability, all with one magnitude; boosted where the
-/// probability and the magnitude are a sample's own.
+/// Changes an image by operations of random kinds, each with a probability, all with one magnitude.
 ///
 /// Operations are those of Pillow to the byte: the image is rounded to 8 bits, and stays so. An image to which no
 /// operation is applied is left as it is.
 ///
 /// @cost A few integer operations a pixel; 3 KiB of scratch for histograms.
-/// @source Cubuk et al., RandAugment, 2020, arXiv:1909.13719; with a memory, Zhou et al., Contrastive learning with
-///         boosted memorization, ICML 2022, arXiv:2205.12693, with the ranges and the magnitudes of its code.
+/// @source Cubuk et al., RandAugment, 2020, arXiv:1909.13719, with the ranges of BCL's code.
 struct RandAugment {
   static constexpr std::size_t most_operations = 8;
 
   std::size_t operations = 1;  ///< drawn for a view, each of any kind
   double probability = 0.5;    ///< that an operation is applied
   double magnitude = 20;       ///< in [0, 30]: from the low to the high end of each kind's range
-  /// [samples of the data set], on the backend that makes the views, read whenever it makes some, so it must outlive
-  /// them: a number M in [0, 1] for each sample, as LossMemory::strengths() has them. Where it is given,
-  /// the probability is M. The magnitude is 10 + 20 M for one operation; for more it is 5 + 25 M U, where U is uniform
-  /// in [0, 1) and the same for all operations and views of a sample in an epoch.
-  const float* strengths = nullptr;
 
   /// What is done to an image, and what its value means.
   enum class Kind : std::uint8_t {
@@ -82,12 +75,8 @@ struct RandAugment {
   }
   Footprint footprint(ImageSize in) const { return {in, in.pixels(), scratch_size<std::uint32_t>(3 * 256)}; }
 
-  LOTAR_FN Parameters draw(Random& random, ImageSize size, const ViewKey& key) const {
-    float p = static_cast<float>(probability), m = static_cast<float>(magnitude);
-    if (strengths != nullptr) {
-      p = strengths[key.sample];
-      m = operations == 1 ? fma(20.f, p, 10.f) : fma(25.f, p * shared_uniform(key), 5.f);
-    }
+  LOTAR_FN Parameters draw(Random& random, ImageSize size) const {
+    const float p = static_cast<float>(probability), m = static_cast<float>(magnitude);
     Parameters parameters;
     for (std::size_t k = 0; k < operations; ++k) {
       Step& step = parameters.step[k];
@@ -142,12 +131,6 @@ struct RandAugment {
       default:
         return {0, 1};
     }
-  }
-
-  LOTAR_FN static float shared_uniform(const ViewKey& key) {
-    constexpr std::uint32_t no_view = 0xFFFF, operation = 0xFFFF;
-    Random random(key.seed, key.epoch, key.sample, no_view, operation);
-    return random.uniform();
   }
 
   /// Applies one step.

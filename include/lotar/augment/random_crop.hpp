@@ -14,6 +14,7 @@ namespace lotar {
 
 /// Surrounds an image with black and cuts a part of one size out of that; every place is as likely as any other.
 ///
+/// @cost   one copy of the output.
 /// @source Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional neural networks, 2012; the
 ///         padding is that of Lee et al., Deeply-supervised nets, 2015.
 struct RandomCrop {

@@ -40,7 +40,7 @@ struct MakeViews {
 };
 
 /// Checks what all functions below have in common and runs MakeViews. A backend whose scratch is limited says so by
-/// max_scratch_bytes.
+/// max_scratch_bytes().
 template <class T, class B, class Operations>
 void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_t, 4, B>& images,
                 const In<std::uint32_t, 1, B>& order, std::size_t batch_size, const Clock* clock, std::uint64_t seed,
@@ -52,6 +52,7 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
     throw ShapeError(std::string(where) + ": images must be [N, H, W, 1 or 3] with N > 0 and sides of 1 to " +
                      std::to_string(limit) + ", got " + to_string(images.extents));
   pipeline.check(in);
+  pipeline.check_images(images);
   const Footprint footprint = pipeline.footprint(in);
   const std::size_t samples = out.extent(0) / views;
   check_shape(where, "out", Extents<4>{views * samples, footprint.output.height, footprint.output.width, 3},
@@ -62,11 +63,11 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
                      std::to_string(order.extent(0)) + " of order");
   const Work work{max(in.pixels(), footprint.output.pixels()),
                   2 * scratch_size<float>(3 * footprint.pixels) + footprint.scratch_bytes};
-  if constexpr (requires { B::max_scratch_bytes; })
-    if (work.scratch_bytes > B::max_scratch_bytes)
+  if constexpr (requires { b.max_scratch_bytes(); })
+    if (work.scratch_bytes > b.max_scratch_bytes())
       throw ConfigError(std::string(where) + ": images of " + to_string(in) + " need " +
-                        std::to_string(work.scratch_bytes) + " bytes of scratch, " + B::name + " has " +
-                        std::to_string(B::max_scratch_bytes));
+                        std::to_string(work.scratch_bytes) + " bytes of scratch, " + B::name + " has at most " +
+                        std::to_string(b.max_scratch_bytes()));
   b.for_each_block(views * samples, work,
                    MakeViews<T, typename B::Memory, Operations>{images, order, clock, batch_size, samples,
                                                                 footprint.pixels, seed, pipeline, out});
@@ -86,8 +87,11 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
 /// @param clock       [1]
 /// @param pipeline    see pipeline.hpp and presets.hpp
 /// @param out         [2n, h, w, 3] out: view v of row i is out[v n + i]; n may be less than batch_size in a last batch
-/// @throws ShapeError, ConfigError
-/// @cost scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables.
+/// @throws ShapeError if the shapes differ from these.
+/// @throws ConfigError for an option of the pipeline out of its range, or images that need more scratch than the
+///         backend has, if it says so by max_scratch_bytes(): a GPU has up to some 200 KiB a block, images of 96x96
+///         take 216.
+/// @cost   scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables.
 template <class T, Backend B, class... Operations>
 void two_views(B& b, const In<std::uint8_t, 4, B>& images, const In<std::uint32_t, 1, B>& order, std::size_t batch_size,
                const In<Clock, 1, B>& clock, std::uint64_t seed, const Pipeline<Operations...>& pipeline,
@@ -109,7 +113,8 @@ void one_view(B& b, const In<std::uint8_t, 4, B>& images, const In<std::uint32_t
 ///
 /// @param samples  values < N, not checked
 /// @param out      [n, h, w, 3] out, n at most the number of samples
-/// @throws ShapeError, ConfigError
+/// @throws ShapeError, ConfigError as two_views.
+/// @cost   as two_views.
 template <class T, Backend B, class... Operations>
 void fixed_view(B& b, const In<std::uint8_t, 4, B>& images, const In<std::uint32_t, 1, B>& samples,
                 const Pipeline<Operations...>& pipeline, const View<T, 4, typename B::Memory>& out) {

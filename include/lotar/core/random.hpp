@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include <lotar/core/config.hpp>
 #include <lotar/core/math.hpp>
@@ -100,6 +102,16 @@ template <class T>
 void shuffle(std::span<T> values, Random& random) {
   for (std::size_t i = values.size(); i > 1; --i)
     std::swap(values[i - 1], values[random.index(static_cast<std::uint32_t>(i))]);
+}
+
+/// The order in which an epoch sees n samples, n <= 2^32: a permutation of 0 to n - 1 that is a function of seed and
+/// epoch. Host only.
+inline std::vector<std::uint32_t> epoch_order(std::uint64_t seed, std::uint32_t epoch, std::size_t n) {
+  std::vector<std::uint32_t> order(n);
+  std::iota(order.begin(), order.end(), 0u);
+  Random random(seed, epoch, 0, 0, operation::batch_order);
+  shuffle(std::span(order), random);
+  return order;
 }
 
 }  // namespace lotar

@@ -17,6 +17,7 @@ namespace lotar {
 /// @param features     [N, F] of the images, as extract_features gives them
 /// @param predictions  [N] out: of equal logits the first, -1 where all are NaN
 /// @throws ShapeError if the shapes differ from these.
+/// @cost   one pass of the projector; a copy of the features and the logits of scratch.
 template <class T, Backend B>
 void classify(B& b, const Network& network, NetworkState<T, B>& state, const In<Accum<T>, 2, B>& features,
               const Out<std::int32_t, 1, B>& predictions) {

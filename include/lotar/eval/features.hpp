@@ -43,7 +43,8 @@ struct PlaceFeatures {
 /// @param pipeline  see plain_view; its output is what the encoder sees
 /// @param features  [K N, F] out: K copies, K >= 1, each as an epoch draws its views, or its order, anew
 /// @throws ShapeError if features are not [K N, F].
-/// @throws ConfigError for a batch of 0.
+/// @throws ConfigError for a batch of 0, and as the pipeline says.
+/// @cost   K N forward passes of the encoder; scratch: a batch's views and activations.
 template <class T, Backend B, class Pipeline>
 void extract_features(B& b, const ResNet& encoder, NetworkState<T, B>& state, const In<std::uint8_t, 4, B>& images,
                       const Pipeline& pipeline, const View<Accum<T>, 2, typename B::Memory>& features,
@@ -59,19 +60,20 @@ void extract_features(B& b, const ResNet& encoder, NetworkState<T, B>& state, co
   const Tensor<Clock, 1, B> clock(b, {{1}});
   Pass<T, B> pass = state.pass(b, options.batch_statistics);
   for (std::size_t copy = 0; copy < rows / n; ++copy) {
-    constexpr std::uint32_t operation = 0xFFFE;  // keeps these draws apart from the augmentations'
     const auto epoch = static_cast<std::uint32_t>(copy);
     std::vector<std::uint32_t> samples(n);
     std::iota(samples.begin(), samples.end(), 0u);
-    Random random(options.seed, epoch, 0, 0, operation);
-    if (options.batch_statistics) shuffle(std::span(samples), random);
+    if (options.batch_statistics) samples = epoch_order(options.seed, epoch, n);
     b.upload(samples, order.view());
     const Clock start{epoch, 0, 0};
     b.upload(std::span<const Clock>(&start, 1), clock.view());
     for (std::size_t first = 0; first < n; first += options.batch) {
       const std::size_t count = min(options.batch, n - first);
       Tensor<T, 4, B> x(b, {{count, size.height, size.width, 3}});
-      one_view<T>(b, images, order, options.batch, clock, options.seed, pipeline, x.view());
+      if constexpr (Pipeline::random)
+        one_view<T>(b, images, order, options.batch, clock, options.seed, pipeline, x.view());
+      else
+        fixed_view<T>(b, images, order.rows(first, count), pipeline, x.view());
       const Tensor<Accum<T>, 2, B> y = encoder.forward(b, std::move(x), pass);
       pass.tape.clear();
       b.for_each(

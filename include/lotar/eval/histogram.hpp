@@ -18,6 +18,7 @@ namespace lotar {
 /// @param bins       at least 1
 /// @return [bins]
 /// @throws ConfigError if there are no bins, or no finite range from low up to high.
+/// @cost one pass over the values.
 inline std::vector<std::size_t> histogram(std::span<const double> values, double low, double high, std::size_t bins) {
   if (bins == 0) throw ConfigError("histogram: bins must be >= 1, got 0");
   if (!(low < high) || !std::isfinite(high - low))

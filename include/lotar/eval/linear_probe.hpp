@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <numeric>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -123,13 +122,6 @@ struct ProbeUnfold {
   }
 };
 
-/// A permutation of 0..n-1 that is a function of seed and epoch.
-inline void shuffle_epoch(std::uint64_t seed, std::size_t epoch, std::vector<std::uint32_t>& order) {
-  Random random(seed, static_cast<std::uint32_t>(epoch), 0, 0, operation::batch_order);
-  std::iota(order.begin(), order.end(), 0u);
-  shuffle(std::span(order), random);
-}
-
 /// The learning rate of every update: it changes between epochs only.
 inline std::vector<float> probe_rates(const LinearProbeOptions& o, std::size_t steps_per_epoch) {
   std::vector<float> rates;
@@ -209,10 +201,11 @@ struct LinearProbe {
   ///
   /// @param features     [M, D]
   /// @param predictions  [M] out
-  /// @throws ShapeError if the shapes differ from these.
+  /// @throws ShapeError if the shapes differ from these, or the probe has no classes, as before it is trained.
   void predict(B& b, In<A, 2, B> features, Out<std::int32_t, 1, B> predictions) const {
     constexpr std::size_t values = std::size_t{1} << 22;  // logits at a time
     const std::size_t count = features.extent(0), classes = bias.size();
+    if (classes == 0) throw ShapeError("LinearProbe::predict: the probe must have at least one class, got [0]");
     check_shape("LinearProbe::predict", "predictions", Extents<1>{count}, predictions.extents);
     const std::size_t tile = min(count, max<std::size_t>(1, values / classes));
     const Tensor<A, 2, B> out(b, {tile, classes});
@@ -310,10 +303,8 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
   LinearProbe<A, B> best;
   double best_accuracy = -1;
 
-  std::vector<std::uint32_t> host_order(n);
   for (std::size_t epoch = 0; epoch < options.epochs; ++epoch) {
-    detail::shuffle_epoch(options.seed, epoch, host_order);
-    b.upload(host_order, order.view());
+    b.upload(epoch_order(options.seed, static_cast<std::uint32_t>(epoch), n), order.view());
     const Clock start{static_cast<std::uint32_t>(epoch), 0, static_cast<std::uint32_t>(epoch * steps)};
     b.upload(std::span<const Clock>(&start, 1), clock.view());
     b.fill(total.view(), A(0));

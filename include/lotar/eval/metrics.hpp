@@ -67,6 +67,7 @@ inline std::size_t check_class(const char* name, std::span<const std::int32_t> c
 /// @param groups       [C] each class's, see group_classes
 /// @throws ShapeError if there are not as many predictions as labels.
 /// @throws ConfigError for a class out of range.
+/// @cost   one pass over the images.
 inline Accuracy accuracy(std::span<const std::int32_t> predictions, std::span<const std::int32_t> labels,
                          std::span<const Group> groups) {
   detail::check_predictions("accuracy", predictions, labels);
@@ -101,6 +102,7 @@ inline Accuracy accuracy(std::span<const std::int32_t> predictions, std::span<co
 /// @param batch_size   >= 1
 /// @throws ShapeError if there are not as many predictions as labels, or none.
 /// @throws ConfigError for a batch size of 0.
+/// @cost   one pass over the images.
 inline double batch_mean_accuracy(std::span<const std::int32_t> predictions, std::span<const std::int32_t> labels,
                                   std::size_t batch_size) {
   detail::check_predictions("batch_mean_accuracy", predictions, labels);
@@ -119,6 +121,7 @@ inline double batch_mean_accuracy(std::span<const std::int32_t> predictions, std
 
 /// The mean of each number over several draws of the training set, deviations included.
 ///
+/// @param draws  at least one, all of the same C classes
 /// @throws ShapeError if there are none, or they are not of the same classes.
 inline Accuracy mean_accuracy(std::span<const Accuracy> draws) {
   if (draws.empty()) throw ShapeError("mean_accuracy: wanted at least one accuracy, got none");
@@ -152,6 +155,7 @@ struct Spread {
   double deviation = 0;  ///< sample standard deviation (n - 1); NaN for a single run
 };
 
+/// The mean and the sample deviation of several runs' values.
 /// @throws ConfigError if there are no values.
 inline Spread spread(std::span<const double> values) {
   if (values.empty()) throw ConfigError("spread: wanted at least one value, got none");

@@ -57,6 +57,7 @@ void cross_entropy(B& b, const CrossEntropyRow<T, typename B::Memory>& row) {
 /// @param labels  [N] in [0, C); a label outside makes its row's results NaN
 /// @param losses  [N] out, in nats
 /// @throws ShapeError if the shapes differ from these.
+/// @cost   an exponential and a few flops a logit.
 template <Backend B, class T>
 void cross_entropy(B& b, In<T, 2, B> logits, In<std::int32_t, 1, B> labels, Out<T, 1, B> losses) {
   detail::cross_entropy<B, T>(b, {logits, labels, {}, T(0), losses, {}});
@@ -65,6 +66,8 @@ void cross_entropy(B& b, In<T, 2, B> logits, In<std::int32_t, 1, B> labels, Out<
 /// The same, and the gradient of the losses' mean.
 ///
 /// @param dlogits  [N, C] out: (softmax(x_i) - onehot(label_i)) / N; may be logits
+/// @throws ShapeError if the shapes differ from these.
+/// @cost   two exponentials and a few flops a logit.
 template <Backend B, class T>
 void cross_entropy(B& b, In<T, 2, B> logits, In<std::int32_t, 1, B> labels, Out<T, 1, B> losses, Out<T, 2, B> dlogits) {
   check_shape("cross_entropy", "dlogits", logits.extents, dlogits.extents);
@@ -76,6 +79,8 @@ void cross_entropy(B& b, In<T, 2, B> logits, In<std::int32_t, 1, B> labels, Out<
 ///
 /// @param coefficients  [N] c_i, taken as constants
 /// @param dlogits       [N, C] out: c_i (softmax(x_i) - onehot(label_i)); may be logits
+/// @throws ShapeError if the shapes differ from these.
+/// @cost   two exponentials and a few flops a logit.
 template <Backend B, class T>
 void cross_entropy(B& b, In<T, 2, B> logits, In<std::int32_t, 1, B> labels, In<T, 1, B> coefficients,
                    Out<T, 1, B> losses, Out<T, 2, B> dlogits) {

@@ -47,6 +47,7 @@ struct DclwWeights {
 /// @param v       [2N] out
 /// @throws ShapeError if the shapes differ; ConfigError unless sigma is finite and > 0 and the denominator is of the
 ///         negatives.
+/// @cost   three passes over the anchors, by one block.
 /// @source Yeh et al., Decoupled contrastive learning, ECCV 2022.
 template <Backend B, class T>
 void dclw_losses(B& b, const NtXent<T, B>& state, double sigma, Out<T, 1, B> losses, Out<T, 1, B> v) {

@@ -35,6 +35,7 @@ struct FocalLoss {
 /// @param gamma   > 0; 2 in the paper
 /// @param slopes  [n] out: the derivative of the new loss by the old one, by which coefficients are multiplied
 /// @throws ShapeError if the shapes differ, ConfigError unless gamma is finite and > 0.
+/// @cost   three exponentials or logarithms and some 20 flops a loss.
 /// @source Lin et al., Focal loss for dense object detection, ICCV 2017, eq. 4; on NT-Xent as in Zhou et al., Combating
 ///         representation learning disparity with geometric harmonization, NeurIPS 2023.
 template <Backend B, class T>

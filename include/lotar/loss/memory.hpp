@@ -73,15 +73,19 @@ class LossMemory {
   }
 
   /// s = (1 - momentum) l + momentum s for the samples of a batch, l the mean of the losses of a sample's two anchors.
-  /// @param losses  [2n], anchors i and i + n of one sample
-  /// @throws ShapeError for an odd number of losses.
+  /// @param losses   [2n], anchors i and i + n of one sample
+  /// @param samples  of the batch; its order is of [samples]
+  /// @throws ShapeError if the shapes differ from these.
+  /// @cost   one pass over the batch's losses.
   void update(B& b, In<A, 1, B> losses, const BatchSamples<typename B::Memory>& samples) {
     if (losses.size() % 2 != 0) throw ShapeError("LossMemory: losses must be [2n], got " + to_string(losses.extents));
+    check_shape("LossMemory", "order", memory_.extents, samples.order.extents);
     b.for_each(losses.size() / 2,
                detail::RememberLosses<A, typename B::Memory>{losses, samples, momentum_, memory_.view()});
   }
 
   /// Makes strengths of what is remembered: after an epoch has shown every sample.
+  /// @cost three passes over all samples, by one block.
   void refresh(B& b) {
     b.for_each_block(1, Work{memory_.size()},
                      detail::MemoryStrengths<A, typename B::Memory>{memory_, strengths_.view()});

@@ -140,7 +140,7 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denom
 }
 
 /// The same at one temperature.
-/// @throws ConfigError unless it is finite and > 0.
+/// @throws ShapeError as above, ConfigError unless the temperature is finite and > 0.
 template <Backend B, class T>
 NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, const NtXentOptions& options, Out<T, 1, B> losses) {
   if (!(options.temperature > 0) || !is_finite(options.temperature))
@@ -186,6 +186,7 @@ void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients,
 }
 
 /// The same with c_a for the positives too.
+/// @throws ShapeError as above.
 template <Backend B, class T>
 void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients, Out<T, 2, B> dz) {
   nt_xent_backward<B, T>(b, state, coefficients, coefficients, dz);

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/optim/update.hpp>
@@ -82,7 +83,7 @@ class Adam {
   }
 
   /// "exp_avg" and "exp_avg_sq": the running means of g and of g^2.
-  OptimizerState<A, B> state() { return {{"exp_avg", means_}, {"exp_avg_sq", squares_}}; }
+  NamedArrays<A, B> state() { return {{"exp_avg", means_}, {"exp_avg_sq", squares_}}; }
 
  private:
   AdamOptions options_;

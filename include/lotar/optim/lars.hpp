@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/ops/reduce.hpp>
@@ -153,7 +154,7 @@ class Lars {
   }
 
   /// "momentum": v, which has the learning rates of its steps in it.
-  OptimizerState<A, B> state() { return {{"momentum", velocities_}}; }
+  NamedArrays<A, B> state() { return {{"momentum", velocities_}}; }
 
  private:
   LarsOptions options_;

@@ -3,6 +3,7 @@
 #include <string>
 #include <variant>
 
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/optim/adam.hpp>
 #include <lotar/optim/lars.hpp>
 #include <lotar/optim/sgd.hpp>
@@ -33,7 +34,7 @@ class Optimizer {
   }
 
   /// What a checkpoint has to keep.
-  OptimizerState<A, B> state() {
+  NamedArrays<A, B> state() {
     return std::visit([](auto& optimizer) { return optimizer.state(); }, chosen_);
   }
 

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/optim/update.hpp>
@@ -73,7 +74,7 @@ class Sgd {
   }
 
   /// "momentum": v.
-  OptimizerState<A, B> state() { return {{"momentum", velocities_}}; }
+  NamedArrays<A, B> state() { return {{"momentum", velocities_}}; }
 
  private:
   SgdOptions options_;

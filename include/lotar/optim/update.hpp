@@ -3,8 +3,6 @@
 #include <cmath>
 #include <cstddef>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
@@ -12,11 +10,6 @@
 
 /// What the optimizers share.
 namespace lotar {
-
-/// What an optimizer keeps between steps: flat arrays by name, to be saved in a checkpoint, or written to when one is
-/// read.
-template <class A, class B>
-using OptimizerState = std::vector<std::pair<std::string, Out<A, 1, B>>>;
 
 namespace detail {
 

@@ -6,11 +6,11 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/cross_entropy.hpp>
 #include <lotar/loss/memory.hpp>
 #include <lotar/loss/reweight.hpp>
-#include <lotar/optim/update.hpp>
 
 namespace lotar {
 
@@ -26,6 +26,14 @@ struct Anchors {
   BatchSamples<typename B::Memory> samples = {};
 };
 
+/// A method with a loss of its own, in the place of the contrastive one that weigh and add_gradient are of: the hook
+/// objective(b, batch, dz) writes the batch's losses, distances and weights, and their gradient dz, [views n, D].
+/// The temperature, the focal loss and DCLW are not for it.
+template <class Method, class A, class B>
+concept HasObjective = requires(Method& method, B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) {
+  method.objective(b, batch, dz);
+};
+
 /// SimCLR: every sample weighs the same. Also the neutral defaults of all hooks: a method of one's own derives from it
 /// and hides what it does otherwise.
 ///
@@ -36,14 +44,14 @@ struct Anchors {
 struct SimClr {
   static constexpr std::size_t views = 2;  ///< of a sample
 
-  /// Writes the samples' distances and weights.
+  /// Writes the samples' distances [n] and weights [n], given z [2n, D] and the losses [2n].
   template <class A, class B>
   void weigh(B& b, const Anchors<A, B>& batch) const {
     view_distances(b, batch.z, LotarOptions{}, batch.distances);
     b.fill(batch.weights, A(1));
   }
 
-  /// Adds to dz what flows through the weights; by default they are constants.
+  /// Adds to dz, [2n, D], what flows through the weights; by default they are constants.
   template <class A, class B>
   void add_gradient(B&, const Anchors<A, B>&, const Out<A, 2, B>&) const {}
 
@@ -55,14 +63,14 @@ struct SimClr {
   template <class B>
   void begin_epoch(B&) {}
 
-  /// What the method remembers between steps, for checkpoints.
+  /// What the method remembers between steps, for checkpoints: arrays of any length, the same in every step.
   template <class A, class B>
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     return {};
   }
 };
 
-/// LoTaR: a sample weighs by how far apart its views are, among those of its batch.
+/// LoTaR: a sample weighs by how far apart its views are, among those of its batch; see reweight.hpp.
 struct Lotar : SimClr {
   LotarOptions options = {};
 
@@ -80,17 +88,19 @@ struct Lotar : SimClr {
   }
 };
 
-/// BCL: remembers each sample's losses, which decide how strongly its views are augmented, by a RandAugment that reads
-/// strengths(). Over any other method: BCL on LoTaR is Bcl<B, Lotar>.
+/// BCL: remembers each sample's losses, which decide how strongly its views are augmented, by a
+/// BoostedRandAugment that reads strengths(). Over any other method: BCL on LoTaR is Bcl<B, Lotar>.
 ///
 /// @source Zhou et al., Contrastive learning with boosted memorization, ICML 2022.
 template <class B, class Base = SimClr>
 class Bcl : public Base {
+  static_assert(Base::views == 2, "the memory holds the mean loss of a sample's two anchors");
+
  public:
   Bcl(B& b, std::size_t samples, const Base& base = Base{}, const LossMemoryOptions& memory = {})
       : Base(base), memory_(b, samples, memory) {}
 
-  /// [samples] where RandAugment finds them
+  /// [samples] where a BoostedRandAugment finds them
   View<const float, 1, typename B::Memory> strengths() const { return memory_.strengths(); }
 
   void observe(B& b, const Anchors<float, B>& batch) {
@@ -104,9 +114,9 @@ class Bcl : public Base {
   }
 
   template <class A, class>
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     static_assert(std::is_same_v<A, float>, "the memory, and the RandAugment that reads it, hold float");
-    OptimizerState<A, B> state = Base::template state<A, B>();
+    NamedArrays<A, B> state = Base::template state<A, B>();
     state.emplace_back("loss", memory_.losses());
     state.emplace_back("strength", memory_.strengths());
     return state;
@@ -137,9 +147,11 @@ struct Supervised : SimClr {
 
   explicit Supervised(const In<std::int32_t, 1, B>& labels_) : labels(labels_) {}
 
-  /// The whole of the loss, for methods that are not contrastive: writes losses, weights and the gradient of their mean.
+  /// The mean of the batch's cross-entropies: see HasObjective.
+  /// @throws ShapeError unless there is a label for each of the samples.
   template <class A>
   void objective(B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) const {
+    check_shape("Supervised", "labels", batch.samples.order.extents, labels.extents);
     const Tensor<std::int32_t, 1, B> rows(b, {batch.z.extent(0)});
     b.for_each(rows.size(), detail::GatherLabels<typename B::Memory>{labels, batch.samples, rows});
     cross_entropy(b, batch.z, rows, batch.losses, dz);

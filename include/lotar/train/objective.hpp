@@ -9,6 +9,7 @@
 #include <lotar/loss/focal.hpp>
 #include <lotar/loss/nt_xent.hpp>
 #include <lotar/loss/reweight.hpp>
+#include <lotar/optim/update.hpp>
 #include <lotar/train/method.hpp>
 
 namespace lotar {
@@ -43,7 +44,9 @@ inline void check_objective(const ObjectiveOptions& o) {
 /// @param temperature  [1]
 /// @param batch        its losses, distances and weights are written; the losses without their weights
 /// @param dz           [2n, D] out
-/// @throws ShapeError, ConfigError
+/// @throws ShapeError if the shapes differ from these.
+/// @throws ConfigError as check_objective.
+/// @cost   that of nt_xent_forward, nt_xent_backward and the method's hooks, and a few passes over the 2n losses.
 template <Backend B, class A, class Method>
 void contrastive_objective(B& b, const Method& method, In<A, 1, B> temperature, const ObjectiveOptions& options,
                            const Anchors<A, B>& batch, Out<A, 2, B> dz) {

@@ -8,7 +8,6 @@
 #include <locale>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <sstream>
@@ -19,7 +18,9 @@
 
 #include <lotar/augment/views.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/core/random.hpp>
+#include <lotar/io/sha256.hpp>
 #include <lotar/loss/temperature.hpp>
 #include <lotar/nn/branch.hpp>
 #include <lotar/nn/network.hpp>
@@ -63,9 +64,18 @@ class Pretraining {
  public:
   using A = Accum<T>;
   static_assert(Method::views == 1 || Method::views == 2);
+  static_assert(Method::views == 2 || HasObjective<Method, A, B>, "one view needs an objective(b, batch, dz)");
 
-  /// @param images  [N, H, W, C] values, uploaded once
+  /// @param b        held by reference: it must outlive the training
+  /// @param images   [N, H, W, C] bytes, row by row, uploaded once
+  /// @param shape    [N, H, W, C], C 1 or 3
+  /// @param options  see there
+  /// @param method   what it refers to must outlive the training
+  /// @param views    what a sample's views are drawn by; what it refers to must outlive the training
+  /// @throws ShapeError if there are not as many images as shape says, or the views cannot be made of them.
   /// @throws ConfigError for options out of range, and if the images do not fill one batch.
+  /// @cost   the images' bytes, and a few times the network's parameters, of the backend's memory; one hash of the
+  ///         images.
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
               Method method, const Pipeline& views)
       : b_(b),
@@ -74,6 +84,7 @@ class Pretraining {
         views_(views),
         network_(options_.network),
         images_(b, shape, images),
+        images_digest_(sha256(images)),
         state_(b, network_.table(), options.seed),
         optimizer_(b, network_.table(), options.optimizer),
         host_rates_(learning_rates(schedule(options.schedule, steps_per_epoch()))),
@@ -86,6 +97,7 @@ class Pretraining {
         projections_(b, {{Method::views * options.batch_size, network_.projections()}}) {
     b.fill(projections_.view(), A(0));
     views_.check({shape[1], shape[2]});
+    views_.check_images(this->images());
     if (options_.prune > 0) {
       branch_.emplace(b, *network_.branch());
       pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
@@ -101,6 +113,7 @@ class Pretraining {
   NetworkState<T, B>& state() { return state_; }
   const Clock& clock() const { return clock_; }  ///< the next step's place
   std::size_t samples() const { return images_.extent(0); }
+  In<std::uint8_t, 4, B> images() const { return images_; }  ///< [N, H, W, C]
   std::size_t steps_per_epoch() const { return (samples() + options_.batch_size - 1) / options_.batch_size; }
   std::size_t steps() const { return options_.schedule.epochs * steps_per_epoch(); }
   bool done() const { return clock_.step >= steps(); }
@@ -179,7 +192,7 @@ class Pretraining {
         clock->second[1] > steps_per_epoch() || (clock->second[1] == 0 && clock->second[2] != 0) ||
         clock->second[0] * steps_per_epoch() + clock->second[1] != clock->second[2])
       throw ConfigError("Pretraining::restore: the checkpoint's clock is not one of this training");
-    const OptimizerState<A, B> arrays = this->arrays();
+    const NamedArrays<A, B> arrays = this->arrays();
     if (c.arrays.size() != arrays.size())
       throw ConfigError("Pretraining::restore: wanted " + std::to_string(arrays.size()) + " arrays, got " +
                         std::to_string(c.arrays.size()));
@@ -206,8 +219,9 @@ class Pretraining {
                         std::to_string(samples) + " samples has one, which has nothing to be compared with");
     check_objective(o.objective);
     if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
-    if (Method::views == 1 && (o.prune > 0 || o.objective.focal > 0 || o.objective.dclw > 0))
-      throw ConfigError("prune, focal and dclw: wanted 0 for a method of one view");
+    if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
+    if (HasObjective<Method, A, B> && (o.objective.focal > 0 || o.objective.dclw > 0))
+      throw ConfigError("focal and dclw: wanted 0 for a method with an objective of its own");
     o.network.pruned_branch = o.prune > 0;
     return o;
   }
@@ -234,13 +248,15 @@ class Pretraining {
             {"final learning rate", number(o.schedule.final_learning_rate)},
             {"focal", number(o.objective.focal)},
             {"highest temperature", number(o.temperature.high)},
+            {"image shape", to_string(images_.extents)},
+            {"images", images_digest_},
             {"learning rate", number(o.schedule.learning_rate)},
             {"momentum", number(o.optimizer.momentum)},
             {"optimizer", o.optimizer.name},
             {"projector", o.network.projector},
             {"pruned", number(o.prune)},
-            {"samples", std::to_string(samples())},
             {"seed", std::to_string(o.seed)},
+            {"stem", o.network.stem == Stem::cifar ? "cifar" : "imagenet"},
             {"temperature", number(o.temperature.low)},
             {"temperature period", std::to_string(o.temperature.period)},
             {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
@@ -249,8 +265,8 @@ class Pretraining {
   }
 
   /// All that a checkpoint keeps but the clock.
-  OptimizerState<A, B> arrays() {
-    OptimizerState<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
+  NamedArrays<A, B> arrays() {
+    NamedArrays<A, B> all{{"values", state_.values}, {"statistics", state_.statistics}};
     for (const auto& [name, view] : optimizer_.state()) all.emplace_back("optimizer." + name, view);
     for (const auto& [name, view] : record_.state()) all.emplace_back("record." + name, view);
     for (const auto& [name, view] : method_.template state<A, B>()) all.emplace_back("method." + name, view);
@@ -266,11 +282,7 @@ class Pretraining {
 
   /// Draws the epoch's order, and sets what the backend reads of the epoch.
   void start_epoch() {
-    std::vector<std::uint32_t> order(samples());
-    std::iota(order.begin(), order.end(), 0u);
-    Random random(options_.seed, clock_.epoch, 0, 0, operation::batch_order);
-    shuffle(std::span(order), random);
-    b_.upload(order, order_);
+    b_.upload(epoch_order(options_.seed, clock_.epoch, samples()), order_);
     b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);
     b_.fill(temperature_.view(), static_cast<A>(host_temperatures_[clock_.epoch]));
   }
@@ -307,7 +319,7 @@ class Pretraining {
     const Tensor<A, 1, B> losses(b_, {{z.extent(0)}}), distances(b_, {{n}}), weights(b_, {{n}});
     const Anchors<A, B> batch{z, losses, distances, weights, {order_, device_clock_, options_.batch_size}};
     Tensor<A, 2, B> dz(b_, z.extents);
-    if constexpr (Method::views == 1)
+    if constexpr (HasObjective<Method, A, B>)
       method_.objective(b_, batch, dz.view());
     else
       contrastive_objective<B, A>(b_, method_, temperature_, options_.objective, batch, dz);
@@ -330,6 +342,7 @@ class Pretraining {
   Pipeline views_;
   Network network_;
   Tensor<std::uint8_t, 4, B> images_;
+  std::string images_digest_;
   NetworkState<T, B> state_;
   Optimizer<A, B> optimizer_;
   std::vector<float> host_rates_;

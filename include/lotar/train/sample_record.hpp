@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lotar/core/clock.hpp>
+#include <lotar/core/named_arrays.hpp>
 #include <lotar/train/method.hpp>
 
 namespace lotar {
@@ -64,6 +65,7 @@ class DeviceSampleRecord {
   }
 
   /// Adds a batch.
+  /// @cost one pass over its losses, by one block.
   void add(B& b, const Anchors<A, B>& batch) {
     b.for_each_block(1, Work{batch.losses.size()},
                      detail::RecordSamples<A, typename B::Memory>{batch.losses, batch.distances, batch.weights,
@@ -72,7 +74,7 @@ class DeviceSampleRecord {
   }
 
   /// What a checkpoint has to keep.
-  OptimizerState<A, B> state() const {
+  NamedArrays<A, B> state() const {
     return {{"loss", loss}, {"distance", distance}, {"weight", weight}, {"batch_loss", batch_loss}};
   }
 
