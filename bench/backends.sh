@@ -1,27 +1,34 @@
 #!/usr/bin/env bash
-# Runs every benchmark on every backend that was built and is there, and prints one table: a row a benchmark, a column a backend.
+# Builds and runs every benchmark on every backend, and prints one table: a row a benchmark, a column a backend.
 #
-#   bench/backends.sh [--filter REGEX] [--preset release] [--min-time SECONDS]
+#   bench/backends.sh [--filter REGEX] [--min-time SECONDS] [--cuda]
 #
-# With the preset release, builds first. For the CUDA column build the preset cuda and name it: its programs hold both backends.
+# The CPU's programs are those of the preset release. --cuda adds those of the preset cuda, in a column of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-preset=release filter=. min_time=0.2
+filter=. min_time=0.2 cuda=
 while (($#)); do
   case $1 in
     --filter) filter=${2:?--filter wants a regular expression}; shift 2 ;;
-    --preset) preset=${2:?--preset wants a name}; shift 2 ;;
     --min-time) min_time=${2:?--min-time wants seconds}; shift 2 ;;
-    *) echo "backends.sh: unknown option '$1'; wanted --filter, --preset or --min-time" >&2; exit 2 ;;
+    --cuda) cuda=1; shift ;;
+    *) echo "backends.sh: unknown option '$1'; wanted --filter, --min-time or --cuda" >&2; exit 2 ;;
   esac
 done
 cmake/setup.sh
-cmake --preset "$preset" >/dev/null
-cmake --build --preset "$preset" --target bench >/dev/null
+PATH=$PATH:/usr/local/cuda/bin
+cmake --preset release >/dev/null
+cmake --build --preset release --target bench >/dev/null
+programs=(build/release/bench/bench.*)
+if [[ $cuda ]]; then
+  cmake --preset cuda >/dev/null
+  cmake --build --preset cuda --target cuda >/dev/null
+  programs+=(build/cuda/bench/bench.*.cuda)
+fi
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
-for program in build/"$preset"/bench/bench.*; do
+for program in "${programs[@]}"; do
   [[ -x $program && -f $program ]] || continue
   echo "running ${program##*/}" >&2
   status=0
@@ -41,7 +48,7 @@ for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
             sys.exit(f"{b['name']}: {b['error_message']}")
         backend = "cuda" if path.stem.endswith(".cuda") else "cpu"
         name = re.sub(r"<[^>]*>|/real_time", "", b["name"])
-        rate = next(((b[k], k) for k in ("FLOP/s", "bytes/s", "bytes_per_second", "views/s", "items_per_second") if k in b), None)
+        rate = next(((b[k], k) for k in ("FLOP/s", "bytes/s", "views/s", "items_per_second", "bytes_per_second") if k in b), None)
         seconds = b["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[b["time_unit"]]
         text = f"{seconds * 1e3:.3f} ms"
         if rate:

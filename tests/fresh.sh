@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the two commands of README.md on a bare Debian 12, made in a temporary folder and removed at the end. Wants root, the
-# package debootstrap and about 3 GB. Not part of the other tests: it takes the network and tens of minutes.
+# Runs the two commands of README.md on a bare Debian 12, made in a temporary folder and removed at the end; the first must leave a
+# network that its training made better. Wants root, the package debootstrap and about 3 GB. Not part of the other tests: it takes the network and tens of minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -39,8 +39,25 @@ cp --remove-destination /etc/resolv.conf "$root/etc/resolv.conf"
 apt-config dump Acquire | grep -E '^Acquire::(http|https)::Proxy ' >"$root/etc/apt/apt.conf.d/90proxy" || true
 git clone --quiet "$PWD" "$root/lotar"
 
-for command in examples/quickstart.sh tests/run.sh; do
-  echo "== $command"
+run() {  # COMMAND in the bare system
+  echo "== $1"
   chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    ${http_proxy:+http_proxy="$http_proxy"} "/lotar/$command" </dev/null
-done
+    ${http_proxy:+http_proxy="$http_proxy"} "/lotar/$1" </dev/null
+}
+
+run examples/quickstart.sh | {
+  while IFS= read -r line; do
+    [[ $line != '== training' ]] || SECONDS=0
+    echo "$line"
+  done
+  echo "seconds after the build: $SECONDS"
+}
+chroot "$root" /usr/bin/python3 - /lotar/runs/quickstart/results.json <<'PY'
+import json, sys
+results = json.load(open(sys.argv[1]))
+gain = results["all"] - results["untrained"]["all"]
+print(f"accuracy gained by the training: {gain:.4f}")
+if not gain >= 0.02:
+    sys.exit("fresh.sh: wanted a gain of at least 0.02")
+PY
+run tests/run.sh

@@ -1,5 +1,6 @@
 #include <lotar/augment/pipeline.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -11,16 +12,64 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../backend.hpp"
+#include "plain.hpp"
 
 namespace {
 
 using namespace lotar;
+using Images = Tensor<std::uint8_t, 4, BenchBackend>;
+
+/// An operation with parameters that are given instead of drawn.
+template <class Operation, class Parameters>
+struct Given {
+  Operation operation;
+  Parameters parameters;
+
+  void check(ImageSize in) const { operation.check(in); }
+  Footprint footprint(ImageSize in) const { return pipeline(operation).footprint(in); }
+  template <class Block>
+  LOTAR_FN void apply(Block& block, Image& image) const {
+    operation.apply(block, image, parameters);
+  }
+};
+
+/// An image after operations that do not draw.
+template <class... Operations>
+plain::Image fixed(BenchBackend& b, const Images& images, std::uint32_t sample, const Pipeline<Operations...>& p) {
+  const ImageSize to = p.footprint({images.extent(1), images.extent(2)}).output;
+  const Tensor<std::uint32_t, 1, BenchBackend> samples(b, {1}, std::vector<std::uint32_t>{sample});
+  const Tensor<float, 4, BenchBackend> out(b, {1, to.height, to.width, 3});
+  fixed_view(b, images.view(), samples.view(), p, out.view());
+  const std::vector<float> values = out.to_host(b);
+  return {to.height, to.width, {values.begin(), values.end()}};
+}
+
+/// A view as plain loops make it; where the first operation has none (crops, blur), as it makes the view alone.
+/// @return whether there are plain loops for the rest
+bool by_plain_loops(BenchBackend& b, const Images& images, const Pipeline<>&, const ViewKey& key, plain::Image& view) {
+  view = fixed(b, images, key.sample, pipeline());
+  return true;
+}
+template <class First, class... Rest>
+bool by_plain_loops(BenchBackend& b, const Images& images, const Pipeline<First, Rest...>& p, const ViewKey& key,
+                    plain::Image& view) {
+  if constexpr (plain::Fixed<First> || plain::Drawn<First>) {
+    view = fixed(b, images, key.sample, pipeline());
+    return plain::apply(p, view, key, 0);
+  } else {
+    Random draws(key.seed, key.epoch, key.sample, key.view, 0);
+    const auto parameters = p.first.draw(draws, {images.extent(1), images.extent(2)});
+    view = fixed(b, images, key.sample, pipeline(Given<First, decltype(parameters)>{p.first, parameters}));
+    return plain::apply(p.rest, view, key, 1);
+  }
+}
 
 /// Two views each of 512 smooth coloured images, size x size; items are views.
 /// @param mean  about what the views' mean must be; the source's is 1/2
 template <class... Operations>
 void views(benchmark::State& state, std::size_t size, const Pipeline<Operations...>& pipeline, double mean = 0.5) {
   constexpr std::size_t n = 512;
+  constexpr std::uint64_t seed = 1;
   BenchBackend b;
   std::vector<std::uint8_t> source;
   for (std::size_t i = 0; i < n; ++i)
@@ -35,18 +84,32 @@ void views(benchmark::State& state, std::size_t size, const Pipeline<Operations.
   const std::vector<Clock> now(1);
 
   const ImageSize to = pipeline.footprint({size, size}).output;
-  const Tensor<std::uint8_t, 4, BenchBackend> images(b, {n, size, size, 3}, source);
+  const Images images(b, {n, size, size, 3}, source);
   const Tensor<std::uint32_t, 1, BenchBackend> order(b, {n}, indices);
   const Tensor<Clock, 1, BenchBackend> clock(b, {1}, now);
   const Tensor<float, 4, BenchBackend> out(b, {2 * n, to.height, to.width, 3});
   for (auto _ : state) {
-    two_views(b, images.view(), order.view(), n, clock.view(), 1, pipeline, out.view());
+    two_views(b, images.view(), order.view(), n, clock.view(), seed, pipeline, out.view());
     b.sync();
   }
+
+  const std::vector<float> got = out.to_host(b);
   double sum = 0;
-  for (const float v : out.to_host(b)) sum += static_cast<double>(v);
+  for (const float v : got) sum += static_cast<double>(v);
   if (!(std::abs(sum / static_cast<double>(out.size()) - mean) < 0.05)) state.SkipWithError("the mean is off");
-  state.SetItemsProcessed(state.iterations() * 2 * static_cast<std::int64_t>(n));
+  for (const std::uint32_t sample : {0, 1, 2, 3, 5, 8})
+    for (const std::uint32_t v : {0, 1}) {
+      plain::Image wanted;
+      if (!by_plain_loops(b, images, pipeline, {seed, 0, sample, v}, wanted)) continue;
+      const float* const view = got.data() + (v * n + sample) * wanted.values.size();
+      double worst = 0;
+      for (std::size_t i = 0; i < wanted.values.size(); ++i)
+        worst = std::max(worst, std::abs(static_cast<double>(view[i]) - wanted.values[i]));
+      if (worst > 1e-4) state.SkipWithError("a view is not that of plain loops");
+    }
+  const auto views = state.iterations() * 2 * static_cast<std::int64_t>(n);
+  state.SetItemsProcessed(views);
+  state.SetBytesProcessed(views * static_cast<std::int64_t>(3 * size * size + 3 * sizeof(float) * to.pixels()));
 }
 
 void load_and_store(benchmark::State& state) { views(state, 32, pipeline()); }

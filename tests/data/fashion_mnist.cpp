@@ -66,6 +66,9 @@ TEST_CASE("load_fashion_mnist refuses") {
   }
   SUBCASE("a label out of range") {
     write_bytes(label_path, labels("\x01\x0a"));
+    CHECK_THROWS_WITH_AS(load(), (label_path + ": at byte 9: label of image 1: wanted below 10, got 10").c_str(),
+                         IoError);
+    write_bytes(label_path, gzip(labels("\x01\x0a")));
     CHECK_THROWS_WITH_AS(load(), (label_path + ": label of image 1: wanted below 10, got 10").c_str(), IoError);
   }
   SUBCASE("images of another size, or none") {

@@ -23,10 +23,10 @@ TEST_CASE("images and labels come from two npy files") {
   SUBCASE("labels out of range are refused") {
     const std::vector<std::int32_t> bad{1, 2};
     write_npy<std::int32_t>(labels, {2}, bad);
-    CHECK_THROWS_WITH_AS(load(), (labels + ": label of image 1: wanted below 2, got 2").c_str(), IoError);
+    CHECK_THROWS_WITH_AS(load(), (labels + ": at byte 132: label of image 1: wanted below 2, got 2").c_str(), IoError);
     const std::vector<std::int32_t> negative{-1, 0};
     write_npy<std::int32_t>(labels, {2}, negative);
-    CHECK_THROWS_WITH_AS(load(), (labels + ": label of image 0: wanted below 2, got -1").c_str(), IoError);
+    CHECK_THROWS_WITH_AS(load(), (labels + ": at byte 128: label of image 0: wanted below 2, got -1").c_str(), IoError);
   }
   SUBCASE("other shapes and types are refused") {
     write_npy<std::int64_t>(labels, {1, 2}, targets);

@@ -1,6 +1,7 @@
 #include <lotar/eval/features.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -112,6 +113,27 @@ TEST_CASE("with the statistics of batches, features are those of training, and r
                          two.begin() + static_cast<std::ptrdiff_t>(two.size() / 2)));
   CHECK(batches(1) == two);
   CHECK(batches(2) != two);
+}
+
+TEST_CASE("of a network with a pruned branch, features are those of the dense one") {
+  Encoder dense;
+  const Network sdclr({.arch = "resnet10", .width = 4, .pruned_branch = true});
+  const ParameterTable& table = sdclr.table();
+  NetworkState<float, TestBackend> state(dense.b, table, 1);
+  // The dense network's arrays, then those under "pruned.", which must not be read.
+  const auto extend = [&](const Tensor<float, 1, TestBackend>& from, const Tensor<float, 1, TestBackend>& to) {
+    REQUIRE(to.size() > from.size());
+    dense.b.fill(to.view(), NAN);
+    dense.b.copy(from, to.rows(0, from.size()));
+  };
+  extend(dense.state.values, state.values);
+  extend(dense.state.statistics, state.statistics);
+  for (const Parameter& p : table.parameters())
+    CHECK(p.name.starts_with("pruned.") == (p.offset >= dense.state.values.size()));
+
+  const Tensor<float, 2, TestBackend> f(dense.b, {{5, sdclr.features()}});
+  extract_features(dense.b, sdclr.encoder(), state, dense.images, plain_view(8), f.view());
+  CHECK(f.to_host(dense.b) == dense.features(5));
 }
 
 TEST_CASE("a place for features of another shape is refused") {

@@ -62,12 +62,3 @@ TEST_CASE("every cut and every changed byte of a gzip file is refused or read") 
   check_truncations(packed, load);
   CHECK(check_mutations(packed, load) > packed.size() * 2);
 }
-
-TEST_CASE("read_plain_or_gzip tells by the first bytes") {
-  const ScratchFolder folder;
-  const std::string path = folder / "file";
-  write_bytes(path, "plain");
-  CHECK(read_plain_or_gzip(path, 100) == Bytes{'p', 'l', 'a', 'i', 'n'});
-  write_bytes(path, gzip("packed"));
-  CHECK(read_plain_or_gzip(path, 100) == Bytes{'p', 'a', 'c', 'k', 'e', 'd'});
-}

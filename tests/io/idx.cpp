@@ -20,6 +20,7 @@ TEST_CASE("read_idx reads plain and gzipped files") {
     CHECK(array.type == DType::u8);
     CHECK(array.shape == std::vector<std::size_t>{2, 3});
     CHECK(array.bytes == Bytes{1, 2, 3, 4, 5, 6});
+    CHECK(array.offset == (bytes == valid ? std::optional<std::uint64_t>(12) : std::nullopt));
   }
 }
 

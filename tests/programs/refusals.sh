@@ -7,14 +7,15 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 rows=0 failed=0
 
-# refuse WORDS COMMAND...: the command must end with exit code 2 (or $code) and one line on stderr that has the words.
+# refuse WORDS COMMAND...: the command must end with exit code 2 (or $code) and one line on stderr, but for those of progress, that
+# has the words.
 code=2
 refuse() {
   local words=$1 status lines
   shift
   "$@" >"$work/stdout" 2>"$work/stderr"
   status=$?
-  lines=$(grep -vc '^epoch ' "$work/stderr")
+  lines=$(grep -Evc '^(epoch |[a-z]+: (features of|probe epoch) )' "$work/stderr")
   ((++rows))
   if ((status != code)) || ((lines != 1)) || ! grep -qF -- "$words" "$work/stderr"; then
     ((++failed))
@@ -74,10 +75,17 @@ refuse 'wanted exp, step, pareto or all' train --profile linear
 refuse 'config.json' train --config "$work/config.json"
 echo '{"epochs": 1, "colour": "red"}' >"$work/config.json"
 refuse 'no option "colour"' train --config "$work/config.json"
+config() { echo "$1" >"$work/config.json" && train --config "$work/config.json"; }
+refuse 'epochs: wanted text or a number, got {"x":1}' config '{"epochs": {"x": 1}}'
+refuse 'epochs: wanted text or a number, got [1,2]' config '{"epochs": [1, 2]}'
+refuse 'epochs: wanted text or a number, got null' config '{"epochs": null}'
+refuse 'wanted a JSON object of options' config null
+refuse '1 MiB at most' train --config /dev/zero
 
 # data
 refuse 'data_batch_1.bin' train --dataset cifar10 --data "$work/nowhere"
 refuse 'train.bin' train --dataset cifar100 --data "$work"
+refuse 'train.bin' "$make_splits" --config splits/cifar100.json --data "$work"
 refuse 'train-images-idx3-ubyte' train --dataset fashion_mnist --data "$work"
 mkdir "$work/cifar10"
 for i in 1 2 3 4 5; do head -c 30730000 /dev/zero >"$work/cifar10/data_batch_$i.bin"; done
@@ -88,6 +96,23 @@ head -c 30729999 /dev/zero >"$work/cifar10/data_batch_2.bin"
 refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
 head -c 30730001 /dev/zero >"$work/cifar10/data_batch_2.bin"
 refuse 'data_batch_2.bin: ' train --dataset cifar10 --data "$work/cifar10"
+
+mkdir "$work/idx"
+fashion() { train --dataset fashion_mnist --data "$work/idx"; }
+images=$work/idx/train-images-idx3-ubyte labels=$work/idx/train-labels-idx1-ubyte
+{ printf '\0\0\010\003\0\0\0\003\0\0\0\034\0\0\0\034' && head -c 2352 /dev/zero; } >"$images"
+printf '\0\0\010\001\0\0\0\003\001\002\012' >"$labels"
+refuse 'train-labels-idx1-ubyte: at byte 10: label of image 2: wanted below 10, got 10' fashion
+truncate -s 10 "$labels"
+refuse 'train-labels-idx1-ubyte: at byte 8: wanted the values of [3], got 2 bytes' fashion
+truncate -s 2000 "$images"
+refuse 'train-images-idx3-ubyte: at byte 16: wanted the values of [3, 28, 28], got 1984 bytes' fashion
+truncate -s 15 "$images"
+refuse 'train-images-idx3-ubyte: at byte 15: wanted an IDX header of 16 bytes' fashion
+cp tests/programs/refusals.sh "$images"
+refuse 'train-images-idx3-ubyte: at byte 0: wanted the IDX magic number 2051' fashion
+gzip -c tests/programs/refusals.sh | head -c 500 >"$images.gz" && rm "$images"
+refuse 'train-images-idx3-ubyte.gz: at byte 500: gzip data cut short' fashion
 
 # images of one's own
 folder() { train --dataset folder --profile all --image-size 8 --data "$work/$1" "${@:2}"; }
@@ -124,6 +149,10 @@ list "none.png 0\n"
 refuse 'train.txt: line 1: "none.png" is missing' folder images
 refuse 'train.txt: line 1: "none.png" is missing' "$make_splits" --dataset folder --data "$work/images"
 
+python3 -B tests/programs/write_images.py "$work/two" 3 3
+refuse 'wanted at least 3 classes, got 2' "$make_splits" --dataset folder --data "$work/two" --ratio 1 --out "$work/two.txt"
+[[ ! -e $work/two.txt ]] || { echo "a refused split was written"; ((++failed)); }
+
 # splits
 split=splits/cifar10_exp100_shuffled_philox_seed1.txt
 refuse 'made for 50000 labels' train --split "$split"
@@ -137,6 +166,7 @@ cp "$work/split.txt" "$work/copy.txt"
 refuse 'exists and is another split' "$make_splits" --dataset synthetic --ratio 5 --out "$work/split.txt"
 cmp -s "$work/split.txt" "$work/copy.txt" || { echo "the split was overwritten"; ((++failed)); }
 refuse 'imbalance ratio of at least 1' "$make_splits" --dataset synthetic --ratio 0 --out "$work/other.txt"
+refuse '/proc/none/x.txt: ' "$make_splits" --dataset synthetic --ratio 4 --out /proc/none/x.txt
 refuse '--colour' "$make_splits" --colour red
 
 # folders
@@ -175,6 +205,16 @@ cp "$work/run/model.safetensors" "$work/broken/checkpoint.safetensors"
 refuse 'not a checkpoint' train --resume --max-steps 2 --out "$work/broken"
 echo '{' >"$work/broken/config.json"
 refuse 'config.json' "$linear_eval" --run "$work/broken"
+
+# results that cannot be written
+python3 -B tests/programs/write_images.py "$work/three" 3 3 3
+train --dataset folder --profile all --image-size 8 --batch-size 9 --data "$work/three" --out "$work/unwritable" \
+  >"$work/stdout" 2>&1 || { echo "the training failed: $(cat "$work/stdout")"; ((++failed)); }
+for file in results.json results.txt; do
+  mkdir "$work/unwritable/$file"
+  refuse "$file: cannot put in place" "$linear_eval" --run "$work/unwritable" --protocol standardized
+  rmdir "$work/unwritable/$file"
+done
 
 # a training that goes non-finite: exit code 3, the last checkpoint stays
 code=3

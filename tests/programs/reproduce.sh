@@ -10,8 +10,8 @@ cat >"$work/tiny.json" <<'JSON'
 {
   "about": "Seconds.",
   "dataset": "synthetic",
-  "options": {"profile": "pareto", "ratio": 100, "arch": "resnet10", "width": 2, "projector": "mlp", "epochs": 2, "batch-size": 64, "optimizer": "sgd",
-              "lr": 0.1, "warmup-epochs": 1, "checkpoint-every": 1, "metrics-every": 1},
+  "options": {"profile": "pareto", "ratio": 100, "arch": "resnet10", "stem": "imagenet", "width": 2, "projector": "mlp", "epochs": 2,
+              "batch-size": 64, "optimizer": "sgd", "lr": 0.1, "warmup-epochs": 1, "checkpoint-every": 1, "metrics-every": 1},
   "methods": [{"name": "simclr"}, {"name": "lotar", "lotar": "readme"}, {"name": "never", "method": "simclr", "lr": 1e38}],
   "evaluation": {"protocol": "standardized", "few-shot": 2},
   "published": {"synthetic": {"source": "nobody", "methods": {"simclr": {"all": [12.5, 0.25]}}}}
@@ -46,9 +46,9 @@ grep -q 'lotar_split2' "$work/out/report.html"
 
 # cut three times: all processes killed, only reproduce killed, and asked to stop
 wait_for() {  # FILE: until it is there
-  for ((i = 0; i < 3000; ++i)); do
+  for ((i = 0; i < 12000; ++i)); do
     [[ -e $1 ]] && return
-    sleep 0.02
+    sleep 0.005
   done
   fail "never came: $1"
 }

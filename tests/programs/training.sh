@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 train() {
-  "$PROGRAMS/pretrain" --dataset synthetic --ratio 4 --arch resnet10 --width 4 --projector mlp_bn --epochs 2 \
+  "$PROGRAMS/pretrain" --dataset synthetic --ratio 20 --arch resnet10 --width 2 --projector mlp_bn --epochs 2 \
     --batch-size 48 --warmup-epochs 1 --optimizer sgd --lr 0.1 "$@" 2>>"$work/progress"
 }
 train --out "$work/straight"
@@ -19,7 +19,7 @@ without_times() { sed -E 's/"(seconds|images_per_second|peak_memory_bytes)":[^,]
 diff <(without_times "$work/straight/metrics.jsonl") <(without_times "$work/cut/metrics.jsonl")
 grep -q 'images/s' "$work/progress"
 
-"$PROGRAMS/linear_eval" --run "$work/straight" --untrained 2>/dev/null | tee "$work/table"
+"$PROGRAMS/linear_eval" --run "$work/straight" --untrained --few-shot 50 2>/dev/null | tee "$work/table"
 grep -q '^untrained' "$work/table"
 for file in results.txt results.json loss.svg distance.svg weight.svg correlation.svg norm.svg rank.svg alignment.svg \
     weight_histogram.svg accuracy.svg views.png; do

@@ -1,8 +1,7 @@
 // Writes the features that lotar's ResNet-18 of a model file gives for the inputs of load_checkpoint.py, which compares them with
 // PyTorch's. Run by hand:
 //
-//   g++ -std=c++20 -O3 -march=native -Iinclude tests/reference/model_features.cpp -o model_features -ltbb
-//   model_features runs/NAME/model.safetensors mlp features.npy    (mlp: the run's --projector)
+//   build/dev/tests/model_features runs/NAME/model.safetensors mlp features.npy    (mlp: the run's --projector)
 //   tests/reference/load_checkpoint.py runs/NAME/model.safetensors --features features.npy
 
 #include <cstdio>

@@ -10,6 +10,7 @@
 
 #include <lotar/core/error.hpp>
 #include <lotar/data/host_array.hpp>
+#include <lotar/io/raw_array.hpp>
 #include <lotar/io/sha256.hpp>
 
 namespace lotar {
@@ -29,6 +30,24 @@ struct Dataset {
 
   std::size_t size() const { return labels.size(); }
 };
+
+namespace detail {
+
+/// The labels that an array read from `path` holds.
+/// @throws IoError for a label that is not below `classes`.
+inline std::vector<std::int32_t> read_labels(const RawArray& array, const std::string& path, std::size_t classes) {
+  std::vector<std::int32_t> labels;
+  for (const std::int64_t label : array.integers(path)) {
+    if (label < 0 || label >= static_cast<std::int64_t>(classes))
+      throw array.error(path, labels.size(),
+                        "label of image " + std::to_string(labels.size()) + ": wanted below " +
+                            std::to_string(classes) + ", got " + std::to_string(label));
+    labels.push_back(static_cast<std::int32_t>(label));
+  }
+  return labels;
+}
+
+}  // namespace detail
 
 /// How many images each class has.
 ///

@@ -57,13 +57,7 @@ inline Dataset load_fashion_mnist(const std::string& dir, Part part) {
   std::uint8_t* image = dataset.images.data();
   for (const std::uint8_t value : gray.bytes)
     for (int channel = 0; channel < 3; ++channel) *image++ = value;
-  dataset.labels.reserve(labels.bytes.size());
-  for (std::size_t i = 0; i < labels.bytes.size(); ++i) {
-    if (labels.bytes[i] >= dataset.classes.size())
-      throw IoError(label_path, "label of image " + std::to_string(i) + ": wanted below 10, got " +
-                                    std::to_string(labels.bytes[i]));
-    dataset.labels.push_back(labels.bytes[i]);
-  }
+  dataset.labels = detail::read_labels(labels, label_path, dataset.classes.size());
   return dataset;
 }
 

@@ -36,12 +36,7 @@ inline Dataset load_npy_pair(const std::string& images_path, const std::string& 
                   make_host_array<std::uint8_t, 4>({shape[0], shape[1], shape[2], shape[3]}),
                   {}};
   std::copy(images.bytes.begin(), images.bytes.end(), dataset.images.data());
-  for (const std::int64_t label : labels.integers(labels_path)) {
-    if (label < 0 || label >= static_cast<std::int64_t>(dataset.classes.size()))
-      throw IoError(labels_path, "label of image " + std::to_string(dataset.labels.size()) + ": wanted below " +
-                                     std::to_string(dataset.classes.size()) + ", got " + std::to_string(label));
-    dataset.labels.push_back(static_cast<std::int32_t>(label));
-  }
+  dataset.labels = detail::read_labels(labels, labels_path, dataset.classes.size());
   return dataset;
 }
 

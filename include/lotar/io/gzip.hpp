@@ -60,12 +60,4 @@ inline Bytes gunzip(std::span<const std::uint8_t> bytes, std::size_t max_bytes, 
   return unpacked;
 }
 
-/// The bytes of a file, unpacked if it is a gzip file.
-///
-/// @param max_bytes  bounds both the file and what it unpacks to.
-inline Bytes read_plain_or_gzip(const std::string& path, std::size_t max_bytes) {
-  Bytes bytes = read_file(path, max_bytes);
-  return is_gzip(bytes) ? gunzip(bytes, max_bytes, path) : bytes;
-}
-
 }  // namespace lotar

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <lotar/core/error.hpp>
+#include <lotar/io/file.hpp>
 #include <lotar/io/gzip.hpp>
 #include <lotar/io/raw_array.hpp>
 
@@ -17,7 +18,9 @@ namespace lotar {
 /// @throws IoError if the file is missing, has another type or rank, or its size is not what its dimensions say.
 /// @source LeCun, Cortes, Burges: the MNIST database.
 inline RawArray read_idx(const std::string& path, std::size_t rank, std::size_t max_bytes = std::size_t{1} << 30) {
-  Bytes file = read_plain_or_gzip(path, max_bytes);
+  Bytes file = read_file(path, max_bytes);
+  const bool packed = is_gzip(file);
+  if (packed) file = gunzip(file, max_bytes, path);
   const std::size_t header = 4 + 4 * rank;
   if (file.size() < header)
     throw IoError(path, file.size(),
@@ -39,6 +42,7 @@ inline RawArray read_idx(const std::string& path, std::size_t rank, std::size_t 
         "wanted the values of " + shape_text(array.shape) + ", got " + std::to_string(file.size() - header) + " bytes");
   file.erase(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(header));
   array.bytes = std::move(file);
+  if (!packed) array.offset = header;
   return array;
 }
 

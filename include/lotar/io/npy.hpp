@@ -158,6 +158,7 @@ inline RawArray read_npy(const std::string& path, std::uint64_t max_bytes = std:
     throw IoError(path, file.offset(),
                   "wanted the " + std::string(info(array.type).name) + " values of " + shape_text(array.shape) +
                       ", got " + std::to_string(rest) + " bytes");
+  array.offset = file.offset();
   array.bytes.resize(wanted);
   file.read(array.bytes.data(), wanted);
   return array;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -95,6 +96,8 @@ struct RawArray {
   DType type = DType::u8;
   std::vector<std::size_t> shape;
   Bytes bytes;
+  /// Where the values begin in the file that they were read from; none if that was packed, or there was none.
+  std::optional<std::uint64_t> offset = {};
 
   /// @throws ShapeError if the number of values is not that of the shape.
   template <class T>
@@ -106,6 +109,11 @@ struct RawArray {
     RawArray array{dtype_of<T>(), std::move(shape), Bytes(wanted)};
     if (wanted > 0) std::memcpy(array.bytes.data(), values.data(), wanted);
     return array;
+  }
+
+  /// An error of value i of an array read from `path`, which says where that lies in the file.
+  IoError error(const std::string& path, std::size_t i, const std::string& message) const {
+    return offset ? IoError(path, *offset + i * info(type).bytes, message) : IoError(path, message);
   }
 
   /// The values, if the elements are T.

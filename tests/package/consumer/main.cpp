@@ -3,6 +3,7 @@
 
 #include <lotar/core/config.hpp>
 #include <lotar/core/tensor.hpp>
+#include <lotar/data/load.hpp>
 
 #include "squares.hpp"
 
@@ -21,6 +22,8 @@ int main() {
       std::to_string(version_major) + "." + std::to_string(version_minor) + "." + std::to_string(version_patch);
   lotar::Cpu b;
   const float got = square(b, 100);
-  std::printf("lotar %s, expected %s; 100^2 = %g\n", version.c_str(), EXPECTED_VERSION, static_cast<double>(got));
-  return version == EXPECTED_VERSION && got == 10000.f ? 0 : 1;
+  const std::size_t images = lotar::load_dataset("synthetic", "", lotar::Part::test).size();
+  std::printf("lotar %s, expected %s; 100^2 = %g; %zu images\n", version.c_str(), EXPECTED_VERSION,
+              static_cast<double>(got), images);
+  return version == EXPECTED_VERSION && got == 10000.f && images == 5000 ? 0 : 1;
 }
