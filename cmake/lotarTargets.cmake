@@ -5,6 +5,7 @@
 #   lotar::cpu    backend/cpu.hpp: oneTBB.
 #   lotar::cuda   backend/cuda.hpp: CUDA toolkit 13 (cuBLAS), cuDNN 9, in .cu files.
 #   lotar::mpi    backend/mpi.hpp: MPI; goes with lotar::cpu.
+#   lotar::nccl   backend/nccl.hpp: NCCL 2 and MPI; goes with lotar::cuda.
 #   lotar::io     io/, data/ and train/: zlib, libpng, libjpeg, nlohmann-json, xtensor, threads.
 
 if(NOT TARGET lotar::lotar)
@@ -31,11 +32,15 @@ function(lotar_add_component component missing)
   elseif(component STREQUAL "mpi")
     set(packages "MPI 3 COMPONENTS CXX")
     set(libraries MPI::MPI_CXX)
+  elseif(component STREQUAL "nccl")
+    list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")  # FindNCCL.cmake
+    set(packages "NCCL 2" "MPI 3 COMPONENTS CXX")
+    set(libraries NCCL::nccl MPI::MPI_CXX)
   elseif(component STREQUAL "io")
     set(packages "ZLIB" "PNG" "JPEG" "Threads" "nlohmann_json 3" "xtensor 0.24")
     set(libraries ZLIB::ZLIB PNG::PNG JPEG::JPEG Threads::Threads nlohmann_json::nlohmann_json xtensor)
   else()
-    set(${missing} "lotar has no component '${component}'; it has cpu, cuda, mpi and io" PARENT_SCOPE)
+    set(${missing} "lotar has no component '${component}'; it has cpu, cuda, mpi, nccl and io" PARENT_SCOPE)
     return()
   endif()
 

@@ -1,5 +1,3 @@
-#include <lotar/backend/mpi.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -7,21 +5,17 @@
 #include <vector>
 
 #include <lotar/augment/presets.hpp>
-#include <lotar/backend/cpu.hpp>
 #include <lotar/train/pretraining.hpp>
 
+#include "../ranks.hpp"
 #include "../test.hpp"
 #include "training.hpp"
 
 // A training by one process, two or four is the same training: each test computes it here alone as well.
 
-using Ranks = lotar::Mpi<lotar::Cpu>;
-using lotar::Cpu;
 using lotar::PretrainingOptions;
 
 namespace {
-
-Cpu alone() { return Cpu({.threads = 1, .poison_allocations = true}); }
 
 /// 10 images in batches of 6: the last of an epoch has 4, and four ranks take 1, 2, 1 and 2 of the others.
 PretrainingOptions options(const char* projector = "mlp_bn", double learning_rate = 0.05) {
@@ -66,8 +60,8 @@ void check_same(const Outcome& ours, const Outcome& wanted, double tolerance) {
 template <class T, class Method>
 void check_method(const PretrainingOptions& o, const Method& method, double tolerance) {
   const auto views = lotar::thesis_augmentation(8);
-  Cpu one = alone();
-  Ranks all(alone());
+  One one = make_one();
+  Ranks all = make_ranks();
   check_same(train<T>(all, o, method, views), train<T>(one, o, method, views), tolerance);
 }
 
@@ -89,8 +83,8 @@ TEST_CASE("so is SDCLR, with LARS and the focal loss") {
 }
 
 TEST_CASE("so is BCL, whose memory all processes have") {
-  Cpu one = alone();
-  Ranks all(alone());
+  One one = make_one();
+  Ranks all = make_ranks();
   const auto run = [](auto& b) {
     lotar::Bcl<std::remove_reference_t<decltype(b)>> method(b, training_shape[0]);
     const lotar::RandAugment boost{.strengths = method.strengths().data};
@@ -100,8 +94,8 @@ TEST_CASE("so is BCL, whose memory all processes have") {
 }
 
 TEST_CASE("so is the supervised baseline") {
-  Cpu one = alone();
-  Ranks all(alone());
+  One one = make_one();
+  Ranks all = make_ranks();
   const std::vector<std::int32_t> labels{0, 1, 2, 3, 0, 1, 2, 3, 0, 1};
   const auto run = [&](auto& b) {
     using B = std::remove_reference_t<decltype(b)>;
@@ -114,7 +108,7 @@ TEST_CASE("so is the supervised baseline") {
 }
 
 TEST_CASE("all processes have the same bits") {
-  Ranks b(alone());
+  Ranks b = make_ranks();
   const Outcome own = train<float>(b, options(), lotar::Lotar{}, lotar::thesis_augmentation(8));
   for (const std::vector<double>* values : {&own.values, &own.statistics, &own.losses}) {
     const lotar::Tensor<double, 2, Ranks> part(b, {{1, values->size()}}, *values),
@@ -131,15 +125,15 @@ TEST_CASE("norms of each process' own rows are another training, unless there is
   PretrainingOptions o = options();
   o.synchronize_norms = false;
   const auto views = lotar::thesis_augmentation(8);
-  Cpu one = alone();
-  Ranks all(alone());
+  One one = make_one();
+  Ranks all = make_ranks();
   const double d = difference(train<double>(all, o, lotar::SimClr{}, views).values,
                               train<double>(one, o, lotar::SimClr{}, views).values);
   CHECK((all.ranks() == 1 ? d == 0 : d > 1e-3));
 }
 
 TEST_CASE("a batch of fewer samples than processes is refused") {
-  Ranks b(alone());
+  Ranks b = make_ranks();
   PretrainingOptions o = options();
   o.batch_size = 8;  // and 2 are left
   const auto make = [&] {

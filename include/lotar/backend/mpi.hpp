@@ -84,6 +84,11 @@ class MpiRanks {
   std::size_t rank() const { return rank_; }
   std::size_t ranks() const { return ranks_; }
 
+  /// Copies the first rank's bytes to all.
+  void broadcast(void* data, std::size_t n) {
+    MpiLibrary::check(MPI_Bcast(data, bytes<char>(n), MPI_BYTE, 0, comm_), "MPI_Bcast");
+  }
+
   /// values = the sum over the ranks: every rank adds up its share of the values in the ranks' order, then all get all.
   template <class T>
   void all_reduce(T* values, std::size_t n) {
@@ -212,6 +217,20 @@ class Mpi : public Base {
 
   std::shared_ptr<detail::MpiRanks> ranks_;
 };
+
+/// Which of the processes on its machine this one is: the number of a device that it can have to itself.
+/// @throws MpiError if MPI fails.
+inline int local_rank() {
+  detail::MpiLibrary::get();
+  MPI_Comm machine = MPI_COMM_NULL;
+  detail::MpiLibrary::check(MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &machine),
+                            "MPI_Comm_split_type");
+  int rank = 0;
+  const int status = MPI_Comm_rank(machine, &rank);
+  MPI_Comm_free(&machine);
+  detail::MpiLibrary::check(status, "MPI_Comm_rank");
+  return rank;
+}
 
 /// The exit code of a process; if it is not 0, all other processes end as well.
 inline int leave(int code) {

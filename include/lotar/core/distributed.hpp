@@ -29,7 +29,7 @@ concept Distributed = Backend<B> && requires(B& b, View<float, 1, typename B::Me
                                              View<const float, 1, typename B::Memory> cv) {
   { b.rank() } -> std::same_as<std::size_t>;   // of this process, below ranks()
   { b.ranks() } -> std::same_as<std::size_t>;  // how many there are
-  b.all_reduce(v);      // v = the sum of all ranks' v, added in the order of the ranks
+  b.all_reduce(v);      // v = the sum of all ranks' v, in an order that is always the same
   b.all_gather(cv, v);  // v = all ranks' parts, of which each is a share of v's rows
 };
 
