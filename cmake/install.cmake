@@ -12,6 +12,6 @@ configure_file(cmake/lotar.pc.in "${PROJECT_BINARY_DIR}/lotar.pc" @ONLY)
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/lotar" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
 install(FILES "${PROJECT_BINARY_DIR}/lotarConfig.cmake" "${PROJECT_BINARY_DIR}/lotarConfigVersion.cmake"
-              cmake/lotarTargets.cmake cmake/FindCUDNN.cmake
+              cmake/lotarTargets.cmake cmake/FindCUDNN.cmake cmake/FindNCCL.cmake
         DESTINATION "${package_dir}")
 install(FILES "${PROJECT_BINARY_DIR}/lotar.pc" DESTINATION "${CMAKE_INSTALL_DATADIR}/pkgconfig")

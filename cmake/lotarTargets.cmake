@@ -4,6 +4,8 @@
 #   lotar::lotar  the headers, C++20. No third party: core/, augment/, ops/, nn/, loss/, optim/, eval/.
 #   lotar::cpu    backend/cpu.hpp: oneTBB.
 #   lotar::cuda   backend/cuda.hpp: CUDA toolkit 13 (cuBLAS), cuDNN 9, in .cu files.
+#   lotar::mpi    backend/mpi.hpp: MPI; goes with lotar::cpu.
+#   lotar::nccl   backend/nccl.hpp: NCCL 2 and MPI; goes with lotar::cuda.
 #   lotar::io     io/, data/ and train/: zlib, libpng, libjpeg, nlohmann-json, xtensor, threads.
 
 if(NOT TARGET lotar::lotar)
@@ -27,11 +29,18 @@ function(lotar_add_component component missing)
     list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")  # FindCUDNN.cmake
     set(packages "CUDAToolkit 13" "CUDNN 9")
     set(libraries CUDA::cublas CUDNN::cudnn)  # the runtime, static or shared, comes with the language (CUDA_RUNTIME_LIBRARY)
+  elseif(component STREQUAL "mpi")
+    set(packages "MPI 3 COMPONENTS CXX")
+    set(libraries MPI::MPI_CXX)
+  elseif(component STREQUAL "nccl")
+    list(PREPEND CMAKE_MODULE_PATH "${CMAKE_CURRENT_FUNCTION_LIST_DIR}")  # FindNCCL.cmake
+    set(packages "NCCL 2" "MPI 3 COMPONENTS CXX")
+    set(libraries NCCL::nccl MPI::MPI_CXX)
   elseif(component STREQUAL "io")
     set(packages "ZLIB" "PNG" "JPEG" "Threads" "nlohmann_json 3" "xtensor 0.24")
     set(libraries ZLIB::ZLIB PNG::PNG JPEG::JPEG Threads::Threads nlohmann_json::nlohmann_json xtensor)
   else()
-    set(${missing} "lotar has no component '${component}'; it has cpu, cuda and io" PARENT_SCOPE)
+    set(${missing} "lotar has no component '${component}'; it has cpu, cuda, mpi, nccl and io" PARENT_SCOPE)
     return()
   endif()
 
@@ -40,7 +49,7 @@ function(lotar_add_component component missing)
     find_package(${arguments} QUIET)
     list(GET arguments 0 name)
     if(NOT ${name}_FOUND)
-      string(REPLACE " CONFIG" "" package "${package}")
+      string(REGEX REPLACE " (CONFIG|COMPONENTS.*)" "" package "${package}")
       set(${missing} "lotar's component '${component}' needs ${package}, which was not found" PARENT_SCOPE)
       return()
     endif()

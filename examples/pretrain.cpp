@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <limits>
 #include <span>
 #include <string>
@@ -90,11 +91,20 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   auto training =
       lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options, data.counts.size()),
                               std::move(method), views(lotar::imagenet_normalize));
+  const lotar::Clock& clock = training.clock();
+  std::size_t last = training.steps();
+  if (options.max_steps > 0) last = std::min<std::size_t>(last, options.max_steps);
+  if (!is_first(b)) {  // computes its share of the batches that the first process trains by
+    const std::string checkpoint = examples::checkpoint_path(options.out);
+    if (options.resume && std::filesystem::exists(checkpoint)) training.restore(lotar::read_checkpoint(checkpoint));
+    while (clock.step < last) training.step();
+    return;
+  }
+
   examples::RunDirectory run(options.out, to_json(options, ExampleBackend::name), options.resume, may_change());
   keep_split(run.file("split.txt"), data.split);
   draw_views(run.file("views.png"), b, data, training.images(), views(lotar::Normalize{}), options.seed);
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
-  const lotar::Clock& clock = training.clock();
   run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));
 
   const auto save = [&] {
@@ -105,8 +115,6 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   };
   if (clock.step == 0) save();  // the untrained network, and proof that the folder can be written
 
-  std::size_t last = training.steps();
-  if (options.max_steps > 0) last = std::min<std::size_t>(last, options.max_steps);
   const examples::TrainingLength length{options.epochs, training.samples(), options.batch_size, last};
   examples::Progress progress(length, clock.step);
   examples::Stopwatch epoch_time;
@@ -162,8 +170,9 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Train an encoder on a long-tailed data set without its labels.", "pretrain");
   add_options(app, options);
-  return run_program(app, argc, argv, [&] {
+  const int code = run_program(app, argc, argv, [&] {
     check(options);
     train(options);
   });
+  return end_program(code);
 }

@@ -37,7 +37,7 @@ struct Options {
   std::string optimizer = "lars";
   double lr = 0.5, weight_decay = 5e-4;
   std::size_t warmup_epochs = 10;
-  std::string precision = "float32";
+  std::string precision = "float32", norms = "synchronized";
   std::uint64_t seed = 1;
   int threads = 0;
   std::size_t checkpoint_every = 10, metrics_every = 10, max_steps = 0;
@@ -92,6 +92,8 @@ inline void add_options(CLI::App& app, Options& o) {
   app.add_option("--warmup-epochs", o.warmup_epochs, "Epochs in which the learning rate grows from 0")
       ->check(not_negative());
   app.add_option("--precision", o.precision, "float32");
+  app.add_option("--norms", o.norms,
+                 "Of several processes: batch norms over the whole batch (synchronized) or each process' part (own)");
   app.add_option("--seed", o.seed, "Of the parameters, the order and the views")->check(not_negative());
   app.add_option("--threads", o.threads, "Of the CPU backend; 0: one a core; no result depends on it");
   app.add_option("--checkpoint-every", o.checkpoint_every, "Epochs between checkpoints")->check(not_negative());
@@ -128,6 +130,8 @@ inline void check(Options& o) {
   if (o.augmentation != "thesis" && o.augmentation != "bcl" && o.augmentation != "crop_flip")
     refuse("--augmentation: wanted thesis, bcl or crop_flip, got \"" + o.augmentation + "\"");
   if (o.stem != "cifar" && o.stem != "imagenet") refuse("--stem: wanted cifar or imagenet, got \"" + o.stem + "\"");
+  if (o.norms != "synchronized" && o.norms != "own")
+    refuse("--norms: wanted synchronized or own, got \"" + o.norms + "\"");
   if (o.precision != "float32") refuse("--precision: wanted float32, got \"" + o.precision + "\"");
   if (!(o.crop_scale >= 0 && o.crop_scale <= 1))
     refuse("--crop-scale: wanted 0 to 1, got " + std::to_string(o.crop_scale));
@@ -184,6 +188,7 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"weight-decay", o.weight_decay},
           {"warmup-epochs", o.warmup_epochs},
           {"precision", o.precision},
+          {"norms", o.norms},
           {"seed", o.seed},
           {"threads", o.threads},
           {"checkpoint-every", o.checkpoint_every},
@@ -216,6 +221,7 @@ inline lotar::PretrainingOptions pretraining_options(const Options& o, std::size
           .temperature = {o.temperature, o.temperature_high, o.temperature_period},
           .objective = {.focal = o.focal, .dclw = o.dclw},
           .prune = o.prune,
+          .synchronize_norms = o.norms == "synchronized",
           .seed = o.seed};
 }
 

@@ -41,6 +41,10 @@ inline std::string first_difference(const lotar::Json& before, const lotar::Json
 
 }  // namespace detail
 
+inline std::string checkpoint_path(const std::string& folder) {
+  return (std::filesystem::path(folder) / "checkpoint.safetensors").string();
+}
+
 /// The folder of one training: config.json, metrics.jsonl, the checkpoint, the model, results and pictures.
 ///
 /// A folder belongs to one configuration. Every file in it is whole at any time.
@@ -78,7 +82,7 @@ class RunDirectory {
   std::string file(const std::string& name) const { return (std::filesystem::path(path_) / name).string(); }
   std::string config_path() const { return file("config.json"); }
   std::string metrics_path() const { return file("metrics.jsonl"); }
-  std::string checkpoint_path() const { return file("checkpoint.safetensors"); }
+  std::string checkpoint_path() const { return examples::checkpoint_path(path_); }
   std::string model_path() const { return file("model.safetensors"); }
   bool has_checkpoint() const { return exists(checkpoint_path()); }
 

@@ -66,6 +66,7 @@ refuse 'wanted lars, sgd or adam' train --optimizer adagrad
 refuse 'wanted thesis, bcl or crop_flip' train --augmentation none
 refuse 'wanted cifar or imagenet' train --stem other
 refuse 'wanted float32' train --precision fp8
+refuse 'wanted synchronized or own' train --norms none
 refuse 'wanted 0 to 1' train --crop-scale 2
 refuse 'threads must be >= 0' train --threads=-1
 refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5

@@ -171,9 +171,15 @@ void column_moments(B& b, In<A, 2, B> x, Out<A, 1, B> mean, Out<A, 1, B> scale) 
   const Tensor<A, 2, B> means(b, {tiles, cols}), squares(b, {tiles, cols}), running(b, {2, cols});
   b.fill(running.view(), A(0));
   b.for_each_block(tiles, Work{norm_tile * cols}, NormTileMoments<A, M>{x, means, squares});
-  b.for_each_block(
-      (cols + norm_strip - 1) / norm_strip, Work{tiles * norm_strip, scratch_size<A>(norm_strip)},
-      NormMoments<A, M>{means, squares, rows, A(1e-6), A(0), mean, scale, running.data, running.data + cols});
+  b.for_each_block((cols + norm_strip - 1) / norm_strip, Work{tiles * norm_strip, scratch_size<A>(norm_strip)},
+                   NormMoments<A, M>{{means.data, squares.data, nullptr, means.extent(0), cols, rows},
+                                     A(1e-6),
+                                     A(0),
+                                     mean,
+                                     scale,
+                                     running.data,
+                                     running.data + cols,
+                                     nullptr});
 }
 
 }  // namespace detail

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include <lotar/core/distributed.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/pass.hpp>
 
@@ -40,38 +41,74 @@ struct NormTileMoments {
 /// Columns that one block of the kernels below takes.
 inline constexpr std::size_t norm_strip = 64;
 
-/// The moments of all rows from those of the tiles; folds them into the running statistics.
+/// The moments of parts of the rows: of tiles, or of other processes' rows.
+template <class A>
+struct NormParts {
+  const A *mean, *squares, *counts;  // a row a part, `stride` apart; counts null: tiles of `rows` rows
+  std::size_t parts, stride, rows;
+
+  LOTAR_FN A count(std::size_t part) const {
+    return counts ? counts[part * stride] : static_cast<A>(min(norm_tile, rows - part * norm_tile));
+  }
+
+  /// The moments of all rows in columns [first, first + cols).
+  /// @return the number of rows
+  template <class Block>
+  LOTAR_FN A merge(Block& block, std::size_t first, std::size_t cols, A* m, A* sq) const {
+    A n = static_cast<A>(rows);
+    if (counts) {
+      n = A(0);
+      for (std::size_t p = 0; p < parts; ++p) n += count(p);
+    }
+    block.sum_columns(
+        parts, cols, [&](std::size_t p, std::size_t c) { return count(p) * mean[p * stride + first + c]; }, m);
+    block.for_each(cols, [&](std::size_t c) { m[c] /= n; });
+    block.sum_columns(
+        parts, cols,
+        [&](std::size_t p, std::size_t c) {
+          const A d = mean[p * stride + first + c] - m[c];
+          return squares[p * stride + first + c] + count(p) * d * d;
+        },
+        sq);
+    return n;
+  }
+};
+
+/// The moments of this process' rows, for the others: means, sums of squares, and the number of rows.
+template <class A, class M>
+struct NormOwnMoments {
+  NormParts<A> tiles;
+  std::size_t channels;
+  View<A, 2, M> out;  // [1, 2 C + 1]
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t strip) const {
+    const std::size_t first = strip * norm_strip, cols = min(norm_strip, channels - first);
+    const A n = tiles.merge(block, first, cols, out.data + first, out.data + channels + first);
+    if (strip == 0 && block.leader()) out.data[2 * channels] = n;
+  }
+};
+
+/// The moments of all rows from those of the parts; folds them into the running statistics.
 template <class A, class M>
 struct NormMoments {
-  View<const A, 2, M> tile_mean, tile_squares;
-  std::size_t rows;
+  NormParts<A> from;
   A epsilon, momentum;
   View<A, 1, M> mean, scale;  // of the batch, and 1 / its standard deviation
   A *running_mean, *running_var;
+  A* count;  // null, or where the number of rows goes
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t strip) const {
     const std::size_t first = strip * norm_strip, cols = min(norm_strip, mean.extent(0) - first);
-    const std::size_t tiles = tile_mean.extent(0);
-    const auto count = [&](std::size_t t) { return static_cast<A>(min(norm_tile, rows - t * norm_tile)); };
     A* m = mean.data + first;
     A* squares = block.template scratch<A>(norm_strip);
-    const A n = static_cast<A>(rows);
-    block.sum_columns(
-        tiles, cols, [&](std::size_t t, std::size_t c) { return count(t) * tile_mean(t, first + c); }, m);
-    block.for_each(cols, [&](std::size_t c) { m[c] /= n; });
-    block.sum_columns(
-        tiles, cols,
-        [&](std::size_t t, std::size_t c) {
-          const A d = tile_mean(t, first + c) - m[c];
-          return tile_squares(t, first + c) + count(t) * d * d;
-        },
-        squares);
+    const A n = from.merge(block, first, cols, m, squares);
     block.for_each(cols, [&](std::size_t c) {
       A &mean_then = running_mean[first + c], &var_then = running_var[first + c];
       mean_then += momentum * (m[c] - mean_then);
       var_then += momentum * (squares[c] / (n - A(1)) - var_then);
       scale(first + c) = A(1) / sqrt(squares[c] / n + epsilon);
     });
+    if (count && strip == 0 && block.leader()) *count = n;
   }
 };
 
@@ -157,10 +194,12 @@ struct NormBackward {
   const T *dy, *x;
   const A *mean, *scale, *gamma, *sum, *product;
   std::size_t cols;
-  A rows;
+  A own_rows;
+  const A* all_rows;  // null: no other process has any
   T* dx;
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
+    const A rows = all_rows ? *all_rows : own_rows;
     const A xhat = (static_cast<A>(x[i]) - mean[c]) * scale[c];
     dx[i] = static_cast<T>(gamma[c] * scale[c] * (static_cast<A>(dy[i]) - (sum[c] + xhat * product[c]) / rows));
   }
@@ -171,7 +210,8 @@ struct NormBackward {
 /// Batch normalisation over the rows of [M, C], with an optional residual added and an optional ReLU in the same pass.
 ///
 /// Statistics are centred tile by tile, so that of a large mean only the rounding of a tile's mean is lost. Variances
-/// are biased in the normalisation and unbiased in the running statistics, as PyTorch has them.
+/// are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
+/// synchronized they are those of all processes' rows.
 ///
 /// @source Ioffe and Szegedy 2015, arXiv:1502.03167.
 class BatchNorm {
@@ -199,19 +239,33 @@ class BatchNorm {
     using A = Accum<T>;
     using M = typename B::Memory;
     const std::size_t rows = x.extent(0);
-    if (x.extent(1) != channels_ || (pass.training && rows < 2))
+    const std::size_t least = !pass.training ? 0 : synchronized(pass) ? 1 : 2;
+    if (x.extent(1) != channels_ || rows < least)
       throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
-                       (pass.training ? " with M >= 2" : "") + ", got " + to_string(x.extents));
+                       (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
-    Tensor<A, 1, B> mean(b, {{channels_}}), scale(b, {{channels_}});
+    Tensor<A, 1, B> mean(b, {{channels_}}), scale(b, {{channels_}}), count;
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
       Tensor<A, 2, B> tile_mean(b, {{tiles(rows), channels_}}), tile_squares(b, {{tiles(rows), channels_}});
       b.for_each_block(tiles(rows), tile_work(rows), detail::NormTileMoments<T, M>{x, tile_mean, tile_squares});
+      detail::NormParts<A> parts{tile_mean.data, tile_squares.data, nullptr, tiles(rows), channels_, rows};
+      Tensor<A, 2, B> moments;
+      if constexpr (Distributed<B>) {
+        if (pass.synchronized) {
+          const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
+          moments = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
+          count = Tensor<A, 1, B>(b, {{1}});
+          b.for_each_block(strips(), strip_work<A>(rows), detail::NormOwnMoments<A, M>{parts, channels_, own});
+          b.all_gather(own, moments.view());
+          const A* const first = moments.data;
+          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), moments.extent(1), 0};
+        }
+      }
       b.for_each_block(strips(), strip_work<A>(rows),
-                       detail::NormMoments<A, M>{tile_mean, tile_squares, rows, A(epsilon), A(momentum), mean, scale,
-                                                 running_mean, running_var});
+                       detail::NormMoments<A, M>{parts, A(epsilon), A(momentum), mean, scale, running_mean, running_var,
+                                                 count.data});
     } else {
       b.for_each(channels_, detail::NormRunning<A>{running_mean, running_var, A(epsilon), mean.data, scale.data});
     }
@@ -222,6 +276,7 @@ class BatchNorm {
     pass.keep(std::move(x));
     pass.keep(std::move(mean));
     pass.keep(std::move(scale));
+    if (synchronized(pass)) pass.keep(std::move(count));
     if (relu_) pass.keep(y.share());
     return y;
   }
@@ -236,26 +291,36 @@ class BatchNorm {
     using M = typename B::Memory;
     Tensor<T, 2, B> y;
     if (relu_) y = pass.tape.template pop<T, 2>();
+    Tensor<A, 1, B> count;
+    if (synchronized(pass)) count = pass.tape.template pop<A, 1>();
     const Tensor<A, 1, B> scale = pass.tape.template pop<A, 1>(), mean = pass.tape.template pop<A, 1>();
     const Tensor<T, 2, B> x = pass.tape.template pop<T, 2>();
     check_shape("BatchNorm::backward", "dy", x.extents, dy.extents);
     const std::size_t rows = x.extent(0);
     Tensor<A, 2, B> tile_sum(b, {{tiles(rows), channels_}}), tile_product(b, {{tiles(rows), channels_}});
-    Tensor<A, 1, B> sum(b, {{channels_}}), product(b, {{channels_}});
+    const Tensor<A, 1, B> sums(b, {{2 * channels_}});
+    const auto sum = sums.rows(0, channels_), product = sums.rows(channels_, channels_);
     b.for_each_block(tiles(rows), tile_work(rows),
                      detail::NormTileGradients<T, M>{dy, x, y, mean, scale, tile_sum, tile_product});
     b.for_each_block(
         strips(), strip_work<A>(rows),
         detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, pass.gradient(gamma_, channels_).data,
                                     pass.gradient(beta_, channels_).data});
+    if constexpr (Distributed<B>)
+      if (pass.synchronized) b.all_reduce(sums.view());
     Tensor<T, 2, B> dx(b, x.extents);
-    b.for_each(rows, channels_,
-               detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.value(gamma_, channels_).data,
-                                          sum.data, product.data, channels_, static_cast<A>(rows), dx.data});
+    b.for_each(
+        rows, channels_,
+        detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.value(gamma_, channels_).data, sum.data,
+                                   product.data, channels_, static_cast<A>(rows), count.data, dx.data});
     return dx;
   }
 
  private:
+  template <class U, class B>
+  static bool synchronized(const Pass<U, B>& pass) {
+    return Distributed<B> && pass.training && pass.synchronized;
+  }
   static std::size_t tiles(std::size_t rows) { return (rows + detail::norm_tile - 1) / detail::norm_tile; }
   std::size_t strips() const { return (channels_ + detail::norm_strip - 1) / detail::norm_strip; }
   Work tile_work(std::size_t rows) const { return {min(rows, detail::norm_tile) * channels_, 0}; }

@@ -73,6 +73,8 @@ struct Pass {
   Flat<A> gradients;      ///< of the same size, added to; may be empty where no backward pass follows
   Flat<A> statistics;     ///< running statistics, ParameterTable::statistics_size()
   bool training = true;  ///< batch statistics, kept on the tape and folded into the running ones; else the running ones
+  /// On a distributed backend: a training pass normalises by the statistics of all processes' rows, not of its own.
+  bool synchronized = false;
   Tape<B> tape = {};
 
   /// The `size` entries from `offset` on of one of these arrays: what a layer declared in the ParameterTable.

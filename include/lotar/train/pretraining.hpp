@@ -18,6 +18,7 @@
 
 #include <lotar/augment/views.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/distributed.hpp>
 #include <lotar/core/named_arrays.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/io/sha256.hpp>
@@ -45,6 +46,9 @@ struct PretrainingOptions {
   /// SDCLR: the part of all convolutions' weights that the second view's branch lacks, the smallest of every epoch's
   /// start, in [0, 1); 0: no such branch. That branch has norms of its own.
   double prune = 0;
+  /// Of a distributed backend: whether batch norms take their statistics from the batch, as in one process, or from each
+  /// process' share of it.
+  bool synchronize_norms = true;
   std::uint64_t seed = 1;
 };
 
@@ -55,6 +59,11 @@ struct PretrainingOptions {
 ///
 /// Steps neither wait nor return numbers: losses, distances and weights of every sample stay on the backend until they
 /// are asked for. The same options and seed give the same bits, however often the training was saved and restored.
+///
+/// On a distributed backend each process takes its share of every batch through the network. The loss is that of the
+/// whole batch, of which all processes compute the same, and so are parameters, memories and records: with synchronized
+/// norms they differ from those of one process by rounding alone. What is saved is the same in all; without synchronized
+/// norms the running statistics are each process' own, and a training goes on with those of one.
 ///
 /// @tparam T         how activations are stored; float
 /// @tparam Method    see method.hpp
@@ -79,7 +88,7 @@ class Pretraining {
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
               Method method, const Pipeline& views)
       : b_(b),
-        options_(checked(options, shape[0])),
+        options_(checked(options, shape[0], own_ranks(b))),
         method_(std::move(method)),
         views_(views),
         network_(options_.network),
@@ -209,7 +218,14 @@ class Pretraining {
   }
 
  private:
-  static PretrainingOptions checked(PretrainingOptions o, std::size_t samples) {
+  static std::size_t own_ranks(const B& b) {
+    if constexpr (Distributed<B>)
+      return b.ranks();
+    else
+      return 1;
+  }
+
+  static PretrainingOptions checked(PretrainingOptions o, std::size_t samples, std::size_t ranks) {
     if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
     if (samples < o.batch_size)
       throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
@@ -217,6 +233,10 @@ class Pretraining {
     if (samples % o.batch_size == 1)
       throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
                         std::to_string(samples) + " samples has one, which has nothing to be compared with");
+    if (const std::size_t rest = samples % o.batch_size; (rest > 0 ? rest : o.batch_size) < ranks)
+      throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
+                        std::to_string(samples) + " samples has " + std::to_string(rest > 0 ? rest : o.batch_size) +
+                        ", fewer than the " + std::to_string(ranks) + " processes");
     check_objective(o.objective);
     if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
     if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
@@ -290,28 +310,49 @@ class Pretraining {
   /// The work of one step over n samples: no waiting, nothing from the host but n.
   void enqueue(std::size_t n) {
     constexpr std::size_t views = Method::views;
+    const Share own = own_share(b_, n);
     const ImageSize size = views_.footprint({images_.extent(1), images_.extent(2)}).output;
-    Tensor<T, 4, B> x(b_, {{views * n, size.height, size.width, 3}});
+    const In<std::uint32_t, 1, B> order = order_.rows(own.first, samples() - own.first);
+    Tensor<T, 4, B> x(b_, {{views * own.size, size.height, size.width, 3}});
     if constexpr (views == 2)
-      two_views<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
+      two_views<T>(b_, images_, order, options_.batch_size, device_clock_, options_.seed, views_, x.view());
     else
-      one_view<T>(b_, images_, order_, options_.batch_size, device_clock_, options_.seed, views_, x.view());
+      one_view<T>(b_, images_, order, options_.batch_size, device_clock_, options_.seed, views_, x.view());
     Pass<T, B> dense = state_.pass(b_, true);
+    dense.synchronized = options_.synchronize_norms;
     if (!branch_) {
       const Tensor<A, 2, B> z = network_.forward(b_, std::move(x), dense);
-      network_.backward(b_, gradient(z, n), dense);
+      network_.backward(b_, own_gradient(z, n), dense);
     } else {
       Pass<T, B> pruned = branch_->pass(b_, state_, true);
-      const Tensor<A, 2, B> z(b_, {{2 * n, network_.projections()}});
-      b_.copy(network_.forward(b_, half_rows(x, 0), dense), z.rows(0, n));
-      b_.copy(network_.forward(b_, half_rows(x, n), pruned), z.rows(n, n));
-      const Tensor<A, 2, B> dz = gradient(z, n);
+      pruned.synchronized = options_.synchronize_norms;
+      const Tensor<A, 2, B> z(b_, {{2 * own.size, network_.projections()}});
+      b_.copy(network_.forward(b_, half_rows(x, 0), dense), z.rows(0, own.size));
+      b_.copy(network_.forward(b_, half_rows(x, own.size), pruned), z.rows(own.size, own.size));
+      const Tensor<A, 2, B> dz = own_gradient(z, n);
       network_.backward(b_, half_rows(dz, 0), dense);
-      network_.backward(b_, half_rows(dz, n), pruned);
+      network_.backward(b_, half_rows(dz, own.size), pruned);
       branch_->add_gradients(b_, state_);
     }
+    if constexpr (Distributed<B>) b_.all_reduce(state_.gradients.view());
     optimizer_.step(b_, state_.values, state_.gradients, rates_, device_clock_);
     b_.for_each(1, AdvanceClock{device_clock_.data});
+  }
+
+  /// The gradient of the batch's loss by this process' own projections.
+  Tensor<A, 2, B> own_gradient(const Tensor<A, 2, B>& z, std::size_t n) {
+    if constexpr (Distributed<B>) {
+      const Share own = own_share(b_, n);
+      const Tensor<A, 2, B> all(b_, {{Method::views * n, z.extent(1)}});
+      for (std::size_t v = 0; v < Method::views; ++v) b_.all_gather(z.rows(v * own.size, own.size), all.rows(v * n, n));
+      const Tensor<A, 2, B> dz = gradient(all, n);
+      Tensor<A, 2, B> own_dz(b_, z.extents);
+      for (std::size_t v = 0; v < Method::views; ++v)
+        b_.copy(dz.rows(v * n + own.first, own.size), own_dz.rows(v * own.size, own.size));
+      return own_dz;
+    } else {
+      return gradient(z, n);
+    }
   }
 
   /// The loss of a batch's projections [views n, D]: into the record; its gradient.

@@ -1,0 +1,123 @@
+#pragma once
+
+#include <nccl.h>
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <lotar/backend/mpi.hpp>
+#include <lotar/core/distributed.hpp>
+#include <lotar/core/error.hpp>
+
+namespace lotar {
+
+/// A call of NCCL that failed: its name, and what NCCL says of it.
+class NcclError : public Error {
+ public:
+  using Error::Error;
+};
+
+namespace detail {
+
+inline void check(ncclResult_t status, const char* call) {
+  if (status != ncclSuccess)
+    throw NcclError(std::string(call) + ": " + ncclGetErrorString(status) + ": " + ncclGetLastError(nullptr));
+}
+
+/// NCCL's communicator of the processes that mpirun began, each with a device of its own.
+class NcclRanks {
+ public:
+  /// On the calling thread's current device.
+  NcclRanks() : processes_(MPI_COMM_WORLD) {
+    ncclUniqueId id{};
+    if (processes_.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
+    processes_.broadcast(&id, sizeof(id));
+    check(ncclCommInitRank(&comm_, static_cast<int>(ranks()), id, static_cast<int>(rank())), "ncclCommInitRank");
+  }
+  NcclRanks(const NcclRanks&) = delete;
+  NcclRanks& operator=(const NcclRanks&) = delete;
+  ~NcclRanks() { ncclCommDestroy(comm_); }
+
+  std::size_t rank() const { return processes_.rank(); }
+  std::size_t ranks() const { return processes_.ranks(); }
+
+  template <class T>
+  void all_reduce(T* values, std::size_t n, cudaStream_t stream) {
+    constexpr ncclDataType_t type = std::is_same_v<T, double> ? ncclDouble : ncclFloat;
+    static_assert(std::is_same_v<T, double> || std::is_same_v<T, float>);
+    if (n > 0) check(ncclAllReduce(values, values, n, type, ncclSum, comm_, stream), "ncclAllReduce");
+  }
+
+  /// The shares differ in size, so each rank sends its own to all.
+  template <class T>
+  void all_gather(const T* part, T* whole, std::size_t rows, std::size_t width, cudaStream_t stream) {
+    check(ncclGroupStart(), "ncclGroupStart");
+    for (std::size_t r = 0; r < ranks(); ++r) {
+      const Share s = share(rows, r, ranks());
+      if (s.size > 0)
+        check(ncclBroadcast(part, whole + s.first * width, s.size * width * sizeof(T), ncclChar, static_cast<int>(r),
+                            comm_, stream),
+              "ncclBroadcast");
+    }
+    check(ncclGroupEnd(), "ncclGroupEnd");
+  }
+
+ private:
+  MpiRanks processes_;
+  ncclComm_t comm_ = nullptr;
+};
+
+}  // namespace detail
+
+/// A CUDA backend in several processes that mpirun began, one a device: each computes its share of every batch. What
+/// they tell each other goes by NCCL, in the order of the stream, and is recorded with a step.
+///
+/// Sums are the same bits on all ranks. A process that fails must end the others: let main return leave(code).
+///
+/// @tparam Base  Cuda, on device local_rank() of its machine
+template <Backend Base>
+class Nccl : public Base {
+ public:
+  using typename Base::Memory;
+  static constexpr const char* name = "nccl";
+
+  /// @throws NcclError or MpiError if these fail; so do two processes of one device.
+  explicit Nccl(Base base) : Base(std::move(base)) {
+    this->sync();  // makes its device the current one
+    ranks_ = std::make_shared<detail::NcclRanks>();
+  }
+
+  std::size_t rank() const { return ranks_->rank(); }
+  std::size_t ranks() const { return ranks_->ranks(); }
+
+  /// @throws NcclError if NCCL fails.
+  template <class T>
+  void all_reduce(const View<T, 1, Memory>& values) {
+    ranks_->all_reduce(values.data, values.size(), this->stream());
+  }
+
+  /// @param part   this rank's share of the rows of `whole`, see share()
+  /// @param whole  out
+  /// @throws ShapeError if part is no such share; NcclError if NCCL fails.
+  template <class T, std::size_t N>
+  void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
+    Extents<N> wanted = whole.extents;
+    wanted[0] = own_share(*this, whole.extent(0)).size;
+    check_shape("all_gather", "part", wanted, part.extents);
+    const std::size_t width = whole.extent(0) == 0 ? 0 : whole.size() / whole.extent(0);
+    ranks_->all_gather(part.data, whole.data, whole.extent(0), width, this->stream());
+  }
+
+  /// Another context of the same process, whose calls count as this one's.
+  Nccl fork() const { return Nccl(Base::fork(), ranks_); }
+
+ private:
+  Nccl(Base base, std::shared_ptr<detail::NcclRanks> ranks) : Base(std::move(base)), ranks_(std::move(ranks)) {}
+
+  std::shared_ptr<detail::NcclRanks> ranks_;
+};
+
+}  // namespace lotar
