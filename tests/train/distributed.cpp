@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/augment/boosted_rand_augment.hpp>
 #include <lotar/augment/presets.hpp>
 #include <lotar/train/pretraining.hpp>
 
@@ -86,8 +87,9 @@ TEST_CASE("so is BCL, whose memory all processes have") {
   One one = make_one();
   Ranks all = make_ranks();
   const auto run = [](auto& b) {
-    lotar::Bcl<std::remove_reference_t<decltype(b)>> method(b, training_shape[0]);
-    const lotar::RandAugment boost{.strengths = method.strengths().data};
+    using B = std::remove_reference_t<decltype(b)>;
+    lotar::Bcl<B> method(b, training_shape[0]);
+    const lotar::BoostedRandAugment<typename B::Memory> boost{.strengths = method.strengths()};
     return train<float>(b, options("mlp", 0.005), std::move(method), lotar::bcl_boosted_augmentation(8, boost));
   };
   check_same(run(all), run(one), 1e-4);

@@ -23,9 +23,9 @@ namespace {
 
 void check_same(const Checkpoint& a, const Checkpoint& b) {
   REQUIRE(a.arrays.size() == b.arrays.size());
-  for (const auto& [name, values] : a.arrays) {
-    INFO(name);
-    CHECK(values == b.arrays.at(name));
+  for (const auto& array : a.arrays) {
+    INFO(array.first);
+    CHECK(array.second == b.arrays.at(array.first));
   }
   CHECK(a.counters == b.counters);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -16,7 +17,13 @@ class Sha256 {
  public:
   void update(std::span<const std::uint8_t> bytes) {
     length_ += bytes.size();
-    for (const std::uint8_t byte : bytes) put(byte);
+    while (!bytes.empty()) {
+      const std::size_t n = std::min(block_.size() - used_, bytes.size());
+      std::copy_n(bytes.begin(), n, block_.begin() + static_cast<std::ptrdiff_t>(used_));
+      bytes = bytes.subspan(n);
+      used_ += n;
+      if (used_ == block_.size()) compress();
+    }
   }
 
   /// The digest of all bytes so far as 64 lower-case hexadecimal digits; call it once, last.
@@ -34,10 +41,7 @@ class Sha256 {
  private:
   void put(std::uint8_t byte) {
     block_[used_++] = byte;
-    if (used_ == 64) {
-      compress();
-      used_ = 0;
-    }
+    if (used_ == block_.size()) compress();
   }
 
   void compress() {
@@ -60,6 +64,7 @@ class Sha256 {
     }
     const std::array<std::uint32_t, 8> mixed{a, b, c, d, e, f, g, h};
     for (std::size_t i = 0; i < 8; ++i) state_[i] += mixed[i];
+    used_ = 0;
   }
 
   static constexpr std::array<std::uint32_t, 64> k_{
