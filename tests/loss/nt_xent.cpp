@@ -111,7 +111,8 @@ TEST_CASE_TEMPLATE("one image has no negatives: no loss, no gradient", T, float,
 TEST_CASE_TEMPLATE("a worked example", T, float, double) {
   const auto r = run<T>({1, 2, T(.5), -1, -1, T(.3), T(.9), T(1.7), T(.2), T(-1.1), T(-.7), T(.8)}, 6, .2);
   const double wanted[] = {.0470046, .00119164, .0135065, .04235884, .00127438, .16786502};
-  for (std::size_t a = 0; a < 6; ++a) CHECK(r.losses[a] == doctest::Approx(wanted[a]).epsilon(1e-4).scale(0));
+  const double epsilon = sizeof(T) == 4 ? 3e-4 : 1e-5;  // log of a sum just above 1, which a float rounds by 6e-8
+  for (std::size_t a = 0; a < 6; ++a) CHECK(r.losses[a] == doctest::Approx(wanted[a]).epsilon(epsilon).scale(0));
   CHECK(r.loss == doctest::Approx(.0455334959).epsilon(1e-5).scale(0));
 }
 
