@@ -9,7 +9,6 @@ packages=(
   zlib1g-dev libpng-dev libjpeg-dev          # lotar::io
   nlohmann-json3-dev libxtensor-dev
   libcli11-dev                               # examples
-  libopenmpi-dev openmpi-bin                 # lotar::mpi
   doctest-dev libbenchmark-dev               # tests, benchmarks
   "$@"
 )

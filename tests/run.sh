@@ -21,7 +21,7 @@ while (($#)); do
   esac
 done
 
-cmake/setup.sh
+cmake/setup.sh libopenmpi-dev openmpi-bin  # lotar::mpi, which the programs do without
 jobs=$(nproc)
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset" -j "$jobs"

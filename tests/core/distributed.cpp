@@ -22,5 +22,9 @@ TEST_CASE("shares follow each other and differ by one at most") {
 TEST_CASE("without other processes everything is one's own") {
   TestBackend b;
   CHECK_FALSE(lotar::Distributed<TestBackend>);
+  CHECK(lotar::rank_count(b) == 1);
   CHECK(lotar::own_share(b, 7) == Share{0, 7});
+  CHECK_NOTHROW(lotar::check_own_share("call", b, lotar::Extents<2>{7, 3}, lotar::Extents<2>{7, 3}));
+  CHECK_THROWS_AS(lotar::check_own_share("call", b, lotar::Extents<2>{6, 3}, lotar::Extents<2>{7, 3}),
+                  lotar::ShapeError);
 }

@@ -10,6 +10,7 @@
 
 #include "../ranks.hpp"
 #include "../test.hpp"
+#include "../worst.hpp"
 #include "training.hpp"
 
 // A training by one process, two or four is the same training: each test computes it here alone as well.
@@ -44,10 +45,7 @@ Outcome train(B& b, const PretrainingOptions& options, Method method, const View
 double difference(const std::vector<double>& a, const std::vector<double>& b) {
   REQUIRE(a.size() == b.size());
   double most = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double d = std::abs(a[i] - b[i]);
-    if (!(d <= most)) most = std::isnan(d) ? HUGE_VAL : d;
-  }
+  for (std::size_t i = 0; i < a.size(); ++i) most = worst_of(most, std::abs(a[i] - b[i]));
   return most;
 }
 

@@ -96,7 +96,7 @@ class MpiRanks {
     const Share own = share(n, rank_, ranks_);
     scratch_.resize(std::max(scratch_.size(), own.size * ranks_ * sizeof(T)));
     T* const parts = reinterpret_cast<T*>(scratch_.data());
-    const Blocks sent = blocks<T>(n, 1), kept = equal_blocks<T>(own.size);
+    const Blocks sent = blocks<T>(n, 1), kept = blocks<T>(own.size * ranks_, 1);
     MpiLibrary::check(MPI_Alltoallv(values, sent.sizes.data(), sent.firsts.data(), MPI_BYTE, parts, kept.sizes.data(),
                                     kept.firsts.data(), MPI_BYTE, comm_),
                       "MPI_Alltoallv");
@@ -129,16 +129,6 @@ class MpiRanks {
       const Share part = share(rows, r, ranks_);
       all.sizes.push_back(bytes<T>(part.size * width));
       all.firsts.push_back(bytes<T>(part.first * width));
-    }
-    return all;
-  }
-
-  template <class T>
-  Blocks equal_blocks(std::size_t n) const {
-    Blocks all;
-    for (std::size_t r = 0; r < ranks_; ++r) {
-      all.sizes.push_back(bytes<T>(n));
-      all.firsts.push_back(bytes<T>(r * n));
     }
     return all;
   }
@@ -201,9 +191,7 @@ class Mpi : public Base {
   template <class T, std::size_t N>
   void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
     static_assert(std::is_trivially_copyable_v<T>);
-    Extents<N> wanted = whole.extents;
-    wanted[0] = own_share(*this, whole.extent(0)).size;
-    check_shape("all_gather", "part", wanted, part.extents);
+    check_own_share("all_gather", *this, part.extents, whole.extents);
     this->sync();
     const std::size_t width = whole.extent(0) == 0 ? 0 : whole.size() / whole.extent(0);
     ranks_->all_gather(part.data, whole.data, whole.extent(0), width);

@@ -104,9 +104,7 @@ class Nccl : public Base {
   /// @throws ShapeError if part is no such share; NcclError if NCCL fails.
   template <class T, std::size_t N>
   void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
-    Extents<N> wanted = whole.extents;
-    wanted[0] = own_share(*this, whole.extent(0)).size;
-    check_shape("all_gather", "part", wanted, part.extents);
+    check_own_share("all_gather", *this, part.extents, whole.extents);
     const std::size_t width = whole.extent(0) == 0 ? 0 : whole.size() / whole.extent(0);
     ranks_->all_gather(part.data, whole.data, whole.extent(0), width, this->stream());
   }

@@ -19,21 +19,26 @@ constexpr Share share(std::size_t n, std::size_t rank, std::size_t ranks) {
   return {first, n * (rank + 1) / ranks - first};
 }
 
-// clang-format off: each line's comment is what a reader of the compiler's message sees
-
 /// A backend in several processes, the ranks, that call its members in the same order and wait for each other there.
 ///
 /// Results are the same bits on all ranks.
 template <class B>
-concept Distributed = Backend<B> && requires(B& b, View<float, 1, typename B::Memory> v,
-                                             View<const float, 1, typename B::Memory> cv) {
+concept Distributed = Backend<B> &&
+    requires(B& b, View<float, 1, typename B::Memory> v, View<const float, 1, typename B::Memory> cv) {
   { b.rank() } -> std::same_as<std::size_t>;   // of this process, below ranks()
   { b.ranks() } -> std::same_as<std::size_t>;  // how many there are
-  b.all_reduce(v);      // v = the sum of all ranks' v, in an order that is always the same
-  b.all_gather(cv, v);  // v = all ranks' parts, of which each is a share of v's rows
+  b.all_reduce(v);                             // v = the sum of all ranks' v, in an order that is always the same
+  b.all_gather(cv, v);                         // v = all ranks' parts, of which each is a share of v's rows
 };
 
-// clang-format on
+/// How many processes a backend computes in: one unless it is distributed.
+template <class B>
+std::size_t rank_count(const B& b) {
+  if constexpr (Distributed<B>)
+    return b.ranks();
+  else
+    return 1;
+}
 
 /// This process' part of n items: all of them on a backend that is not distributed.
 template <class B>
@@ -42,6 +47,14 @@ Share own_share(const B& b, std::size_t n) {
     return share(n, b.rank(), b.ranks());
   else
     return {0, n};
+}
+
+/// @throws ShapeError unless a part is this process' share of the rows of the whole.
+template <class B, std::size_t N>
+void check_own_share(const char* call, const B& b, const Extents<N>& part, const Extents<N>& whole) {
+  Extents<N> wanted = whole;
+  wanted[0] = own_share(b, whole[0]).size;
+  check_shape(call, "part", wanted, part);
 }
 
 }  // namespace lotar

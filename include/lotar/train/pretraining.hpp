@@ -88,7 +88,7 @@ class Pretraining {
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
               Method method, const Pipeline& views)
       : b_(b),
-        options_(checked(options, shape[0], own_ranks(b))),
+        options_(checked(options, shape[0], rank_count(b))),
         method_(std::move(method)),
         views_(views),
         network_(options_.network),
@@ -218,13 +218,6 @@ class Pretraining {
   }
 
  private:
-  static std::size_t own_ranks(const B& b) {
-    if constexpr (Distributed<B>)
-      return b.ranks();
-    else
-      return 1;
-  }
-
   static PretrainingOptions checked(PretrainingOptions o, std::size_t samples, std::size_t ranks) {
     if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
     if (samples < o.batch_size)
