@@ -69,6 +69,13 @@ class Tile {
     std::memcpy(sum_, sum, sizeof(sum));
   }
 
+  /// All rows and columns to memory, rows `stride` elements apart.
+  [[gnu::always_inline]] inline void store(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      std::memcpy(out + static_cast<std::size_t>(m) * stride, sum_[m], sizeof(sum_[m]));
+    });
+  }
+
   /// The first `cols` columns of row m: out = alpha sum + beta out.
   /// beta = 0 does not read what was there.
   template <class Out>
