@@ -166,7 +166,8 @@ class Cpu {
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
                               Conv2d conv, double beta,
                               const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->winograd, x, dy, conv,
+                                                           beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.

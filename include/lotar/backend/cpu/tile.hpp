@@ -76,6 +76,18 @@ class Tile {
     });
   }
 
+  /// Adds all rows and columns to memory, likewise.
+  [[gnu::always_inline]] inline void add_to(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+        Vector sum;
+        std::memcpy(&sum, out + static_cast<std::size_t>(m) * stride + v * width, sizeof(Vector));
+        sum += sum_[m][v];
+        std::memcpy(out + static_cast<std::size_t>(m) * stride + v * width, &sum, sizeof(Vector));
+      });
+    });
+  }
+
   /// The first `cols` columns of row m: out = alpha sum + beta out.
   /// beta = 0 does not read what was there.
   template <class Out>

@@ -50,19 +50,16 @@ struct WinogradPlace {
 /// Values between the 36 planes, so that the same place of all does not fall into one set of a cache.
 inline constexpr std::size_t winograd_skew = 16;
 
-/// For each of the 36 products a matrix with a row a tile and a column a channel, cut in blocks of Step columns:
-/// [36][blocks][rows][Step].
-template <std::size_t Step>
+/// For each of the 36 products a matrix with a row a tile and a column a channel, cut in blocks of `step` columns, which
+/// is a multiple of a vector's width: [36][blocks][rows][step].
 struct WinogradPlanes {
   float* data;
-  std::size_t rows, channels;
+  std::size_t rows, channels, step;
 
-  std::size_t stride() const {
-    return (channels + Step - 1) / Step * rows * Step + winograd_skew;
-  }
+  std::size_t stride() const { return (channels + step - 1) / step * rows * step + winograd_skew; }
   std::size_t size() const { return winograd_products * stride(); }
   float* at(std::size_t product, std::size_t channel, std::size_t row) const {
-    return data + product * stride() + (channel / Step * rows + row) * Step + channel % Step;
+    return data + product * stride() + (channel / step * rows + row) * step + channel % step;
   }
 };
 
@@ -73,9 +70,9 @@ inline constexpr std::size_t winograd_step = 64;
 
 /// B' d B of `count` tiles from tile `first` on, to the rows of v from `row` on.
 /// @param zeros  c of them: what lies outside of the images
-template <class T, std::size_t Step, std::size_t Bytes = simd_bytes>
+template <class T, std::size_t Bytes = simd_bytes>
 void winograd_input(const WinogradShape& s, const T* source, const T* zeros, std::size_t first, std::size_t count,
-                    const WinogradPlanes<Step>& v, std::size_t row) {
+                    const WinogradPlanes& v, std::size_t row) {
   using Vector = typename Simd<float, Bytes>::type;
   const T* pixel[winograd_products];
   for (std::size_t tile = 0; tile < count; ++tile) {
@@ -91,36 +88,35 @@ void winograd_input(const WinogradShape& s, const T* source, const T* zeros, std
                    : zeros;
       }
     const std::size_t ahead = at.col + winograd_outputs < s.cols ? winograd_outputs * s.c * sizeof(T) : 0;
-    for_each_vector(s.c, [&](std::size_t c, std::size_t n, auto all) __attribute__((always_inline)) {
-      for (std::size_t i = 2; i < winograd_inputs; ++i)  // what the next tile does not share with this one
-        for (std::size_t j = 2; j < winograd_inputs; ++j)
-          __builtin_prefetch(
-              reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(pixel[i * winograd_inputs + j] + c) + ahead));
-      float* const to = v.at(0, c, row + tile);
-      const std::size_t stride = v.stride();
-      winograd_transform<typename WinogradMatrices<Bytes>::Input>(
-          [&](int i, int j, Vector& d) __attribute__((always_inline)) {
-            load_channels<all>(pixel[i * winograd_inputs + j] + c, n, d);
-          },
-          [&](int i, int j, const Vector& value) __attribute__((always_inline)) {
-            std::memcpy(to + static_cast<std::size_t>(i * winograd_inputs + j) * stride, &value, sizeof(Vector));
-          });
-    });
+    for_each_vector(
+        s.c, [&](std::size_t c, std::size_t n, auto all) __attribute__((always_inline)) {
+          for (std::size_t i = 2; i < winograd_inputs; ++i)  // what the next tile does not share with this one
+            for (std::size_t j = 2; j < winograd_inputs; ++j)
+              __builtin_prefetch(reinterpret_cast<const void*>(
+                  reinterpret_cast<std::uintptr_t>(pixel[i * winograd_inputs + j] + c) + ahead));
+          float* const to = v.at(0, c, row + tile);
+          const std::size_t stride = v.stride();
+          winograd_transform<typename WinogradMatrices<Bytes>::Input>(
+              [&](int i, int j, Vector& d)
+                  __attribute__((always_inline)) { load_channels<all>(pixel[i * winograd_inputs + j] + c, n, d); },
+              [&](int i, int j, const Vector& value) __attribute__((always_inline)) {
+                std::memcpy(to + static_cast<std::size_t>(i * winograd_inputs + j) * stride, &value, sizeof(Vector));
+              });
+        });
   }
 }
 
 /// Zeros in the rows of v from `row` on.
-template <std::size_t Step>
-void clear_rows(const WinogradPlanes<Step>& v, std::size_t row) {
+inline void clear_rows(const WinogradPlanes& v, std::size_t row) {
   for (std::size_t product = 0; product < winograd_products; ++product)
-    for (std::size_t c = 0; c < v.channels; c += Step)
-      std::memset(v.at(product, c, row), 0, (v.rows - row) * Step * sizeof(float));
+    for (std::size_t c = 0; c < v.channels; c += v.step)
+      std::memset(v.at(product, c, row), 0, (v.rows - row) * v.step * sizeof(float));
 }
 
 /// Output channels [k, k + cols) of `count` tiles from tile `first` on: out = A' m A + beta out, of the columns of m.
-template <class T, std::size_t Step, std::size_t Bytes = simd_bytes>
-void winograd_output(const WinogradShape& s, const WinogradPlanes<Step>& m, std::size_t first, std::size_t count, std::size_t k,
-                     std::size_t cols, float beta, T* out) {
+template <class T, std::size_t Bytes = simd_bytes>
+void winograd_output(const WinogradShape& s, const WinogradPlanes& m, std::size_t first, std::size_t count,
+                     std::size_t k, std::size_t cols, float beta, T* out) {
   using Vector = typename Simd<float, Bytes>::type;
   T* pixel[winograd_outputs][winograd_outputs];
   for (std::size_t tile = 0; tile < count; ++tile) {
@@ -130,17 +126,19 @@ void winograd_output(const WinogradShape& s, const WinogradPlanes<Step>& m, std:
         pixel[i][j] = at.row + i < s.rows && at.col + j < s.cols
                           ? out + ((at.image * s.rows + at.row + i) * s.cols + at.col + j) * s.k + k
                           : nullptr;
-    for_each_vector(cols, [&](std::size_t c, std::size_t n, auto all) __attribute__((always_inline)) {
-      const float* const from = m.at(0, c, tile);
-      const std::size_t stride = m.stride();
-      winograd_transform<typename WinogradMatrices<Bytes>::Output>(
-          [&](int i, int j, Vector& product) __attribute__((always_inline)) {
-            std::memcpy(&product, from + static_cast<std::size_t>(i * winograd_inputs + j) * stride, sizeof(Vector));
-          },
-          [&](int i, int j, const Vector& y) __attribute__((always_inline)) {
-            if (pixel[i][j] != nullptr) store_channels<all>(y, n, beta, pixel[i][j] + c);
-          });
-    });
+    for_each_vector(
+        cols, [&](std::size_t c, std::size_t n, auto all) __attribute__((always_inline)) {
+          const float* const from = m.at(0, c, tile);
+          const std::size_t stride = m.stride();
+          winograd_transform<typename WinogradMatrices<Bytes>::Output>(
+              [&](int i, int j, Vector& product) __attribute__((always_inline)) {
+                std::memcpy(&product, from + static_cast<std::size_t>(i * winograd_inputs + j) * stride,
+                            sizeof(Vector));
+              },
+              [&](int i, int j, const Vector& y) __attribute__((always_inline)) {
+                if (pixel[i][j] != nullptr) store_channels<all>(y, n, beta, pixel[i][j] + c);
+              });
+        });
   }
 }
 
@@ -172,23 +170,28 @@ struct WinogradFilter {
 template <std::size_t Bytes = simd_bytes>
 void winograd_filter(const float* g, std::size_t size, std::size_t row, float* u, std::size_t u_stride) {
   using Vector = typename Simd<float, Bytes>::type;
-  using Filter = typename WinogradMatrices<Bytes>::Filter;
+  using Matrices = WinogradMatrices<Bytes>;
+  const auto& factor = Matrices::filter[row];
   for (std::size_t at = 0; at < size; at += Simd<float, Bytes>::width) {
-    Vector column[3], all[6], half[3];
-    for (std::size_t s = 0; s < 3; ++s) {
-      for (std::size_t r = 0; r < 3; ++r) std::memcpy(&column[r], g + (r * 3 + s) * size + at, sizeof(Vector));
-      Filter::apply(column, all);
-      half[s] = all[row];
-    }
-    Filter::apply(half, all);
-    for (std::size_t i = 0; i < 6; ++i) std::memcpy(u + i * u_stride + at, &all[i], sizeof(Vector));
+    Vector half[3], all[6];
+    unrolled<3>([&](auto s) __attribute__((always_inline)) {
+      Vector tap[3];
+      unrolled<3>([&](auto r) __attribute__((always_inline)) {
+        std::memcpy(&tap[r], g + static_cast<std::size_t>(r * 3 + s) * size + at, sizeof(Vector));
+      });
+      half[s] = factor[0] * tap[0] + factor[1] * tap[1] + factor[2] * tap[2];
+    });
+    Matrices::Filter::apply(half, all);
+    unrolled<6>([&](auto i) __attribute__((always_inline)) {
+      std::memcpy(u + static_cast<std::size_t>(i) * u_stride + at, &all[i], sizeof(Vector));
+    });
   }
 }
 
 /// One product of all rows of v with a panel [c][tile_cols], to the block of m that begins with column `channel`.
 template <std::size_t Bytes = simd_bytes>
-void winograd_multiply(const WinogradPlanes<winograd_step>& v, std::size_t product, const float* u, std::size_t cols,
-                       const WinogradPlanes<tile_cols<float>>& m, std::size_t channel) {
+void winograd_multiply(const WinogradPlanes& v, std::size_t product, const float* u, std::size_t cols,
+                       const WinogradPlanes& m, std::size_t channel) {
   for (std::size_t row = 0; row < v.rows; row += tile_rows)
     with_tile<float>(cols, [&](auto& tile) {
       for (std::size_t c = 0; c < v.channels; c += winograd_step) {
@@ -205,8 +208,8 @@ void winograd_multiply(const WinogradPlanes<winograd_step>& v, std::size_t produ
 /// out = the convolution that `s` describes + beta out. Blocks of tiles, so small that what is transformed stays in a
 /// core's cache.
 template <class T, class B, std::size_t Bytes = simd_bytes>
-void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* source,
-                       const WinogradFilter<T>& filter, float beta, T* out) {
+void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
+                       float beta, T* out) {
   constexpr std::size_t width = tile_cols<float>, together = 16;
   const std::size_t panels = (s.k + width - 1) / width, panel_size = s.c * width;
   const std::size_t plane = panels * panel_size + winograd_skew;
@@ -218,8 +221,7 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* 
     float g[9 * together * width];
     filter.gather(panel * width, min(width, s.k - panel * width), c, count, g);
     for (std::size_t row = 0; row < winograd_inputs; ++row)
-      winograd_filter(g, count * width, row,
-                      u + row * winograd_inputs * plane + panel * panel_size + c * width, plane);
+      winograd_filter(g, count * width, row, u + row * winograd_inputs * plane + panel * panel_size + c * width, plane);
   });
   // Neither the sizes of blocks nor the threads that these depend on change a bit of the result.
   constexpr std::size_t cache = std::size_t{3} << 18;
@@ -230,8 +232,8 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* 
   block = (s.tiles() + blocks - 1) / blocks;
   threads.parallel((s.tiles() + block - 1) / block, 1, [&](std::size_t item) {
     const std::size_t first = item * block, count = min(block, s.tiles() - first);
-    WinogradPlanes<winograd_step> v{nullptr, rounded_up(count, tile_rows), s.c};
-    WinogradPlanes<width> m{nullptr, v.rows, s.k};
+    WinogradPlanes v{nullptr, rounded_up(count, tile_rows), s.c, winograd_step};
+    WinogradPlanes m{nullptr, v.rows, s.k, width};
     const std::size_t v_bytes = scratch_size<float>(v.size()), m_bytes = scratch_size<float>(m.size());
     std::byte* const scratch = thread_scratch(v_bytes + m_bytes + scratch_size<T>(s.c));
     v.data = reinterpret_cast<float*>(scratch);
@@ -258,7 +260,7 @@ void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T*
                         const WinogradFilter<T>& filter, float beta, T* out) {
   constexpr std::size_t width = tile_cols<float>;
   const std::size_t tiles = s.tiles(), panels = (s.k + width - 1) / width, panel_size = s.c * width;
-  WinogradPlanes<winograd_step> v{nullptr, rounded_up(tiles, tile_rows), s.c};
+  WinogradPlanes v{nullptr, rounded_up(tiles, tile_rows), s.c, winograd_step};
   const auto memory = b.template allocate<float>(v.size() + s.c);
   v.data = memory.get();
   T* const zeros = reinterpret_cast<T*>(v.data + v.size());
@@ -267,7 +269,7 @@ void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T*
   threads.parallel(tiles, 4, [&](std::size_t tile) { winograd_input(s, source, zeros, tile, 1, v, tile); });
   threads.parallel(panels, 1, [&](std::size_t panel) {
     const std::size_t k = panel * width, cols = min(width, s.k - k);
-    WinogradPlanes<width> m{nullptr, v.rows, width};
+    WinogradPlanes m{nullptr, v.rows, width, width};
     const std::size_t m_bytes = scratch_size<float>(m.size());
     std::byte* const scratch = thread_scratch(m_bytes + scratch_size<float>(15 * panel_size));
     m.data = reinterpret_cast<float*>(scratch);
@@ -295,12 +297,11 @@ void winograd(B& b, Threads& threads, const WinogradShape& s, const T* source, c
     winograd_by_tiles(b, threads, s, source, filter, static_cast<float>(beta), out);
 }
 
-/// Whether F(4x4, 3x3) beats the direct convolution, by measurement: transforming a filter takes as long as the products
-/// of some 40 tiles, and with few channels the other transforms take more than the products save.
+/// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations. Measured with registers of 16, 32
+/// and 64 bytes: transforming the filter takes as long as 12 full tiles save, tiles must be filled to 7 of 16 pixels,
+/// and with fewer channels the transforms take more than the products save.
 inline bool winograd_wins(const WinogradShape& s) {
-  constexpr std::size_t filter_tiles = 48, least_channels = 8, least_products = 256;
-  return s.n * s.rows * s.cols >= winograd_outputs * (s.tiles() + filter_tiles) && s.c >= least_channels &&
-         s.k >= least_channels && s.c * s.k >= least_products;
+  return s.n * s.rows * s.cols >= 7 * s.tiles() + 108 && min(s.c, s.k) >= 8 && max(s.c, s.k) >= 16;
 }
 
 }  // namespace lotar::detail

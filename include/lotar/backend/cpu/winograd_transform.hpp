@@ -25,7 +25,12 @@ template <std::size_t Bytes = simd_bytes>
 struct WinogradMatrices {
   using Vector = typename Simd<float, Bytes>::type;
   static constexpr float a = .75f, b = 1.5f, a2 = a * a, b2 = b * b;
-  static constexpr float scale_0 = 1 / (a2 * b2), scale_a = 1 / (2 * a2 * (a2 - b2)), scale_b = 1 / (2 * b2 * (b2 - a2));
+  /// The columns of G: its rows are divided by the products of the differences between their point and the others.
+  static constexpr float g0 = 1 / (a2 * b2);
+  static constexpr float ga0 = 1 / (2 * a2 * (a2 - b2)), ga1 = ga0 * a, ga2 = ga0 * a2;
+  static constexpr float gb0 = 1 / (2 * b2 * (b2 - a2)), gb1 = gb0 * b, gb2 = gb0 * b2;
+  static constexpr float filter[6][3] = {{g0, 0, 0},      {ga0, ga1, ga2},  {ga0, -ga1, ga2},
+                                         {gb0, gb1, gb2}, {gb0, -gb1, gb2}, {0, 0, 1}};  ///< G
 
   /// v = B' d
   struct Input {
@@ -46,12 +51,12 @@ struct WinogradMatrices {
   struct Filter {
     static constexpr int from = 3, to = 6;
     [[gnu::always_inline]] static inline void apply(const Vector (&g)[3], Vector (&u)[6]) {
-      const Vector even_a = scale_a * g[0] + scale_a * a2 * g[2], even_b = scale_b * g[0] + scale_b * b2 * g[2];
-      u[0] = scale_0 * g[0];
-      u[1] = even_a + scale_a * a * g[1];
-      u[2] = even_a - scale_a * a * g[1];
-      u[3] = even_b + scale_b * b * g[1];
-      u[4] = even_b - scale_b * b * g[1];
+      const Vector even_a = ga0 * g[0] + ga2 * g[2], even_b = gb0 * g[0] + gb2 * g[2];
+      u[0] = g0 * g[0];
+      u[1] = even_a + ga1 * g[1];
+      u[2] = even_a - ga1 * g[1];
+      u[3] = even_b + gb1 * g[1];
+      u[4] = even_b - gb1 * g[1];
       u[5] = g[2];
     }
   };
@@ -88,9 +93,9 @@ struct WinogradMatrices {
     static constexpr int from = 6, to = 3;
     [[gnu::always_inline]] static inline void apply(const Vector (&u)[6], Vector (&g)[3]) {
       const Vector even_a = u[1] + u[2], odd_a = u[1] - u[2], even_b = u[3] + u[4], odd_b = u[3] - u[4];
-      g[0] = scale_0 * u[0] + scale_a * even_a + scale_b * even_b;
-      g[1] = scale_a * a * odd_a + scale_b * b * odd_b;
-      g[2] = scale_a * a2 * even_a + scale_b * b2 * even_b + u[5];
+      g[0] = g0 * u[0] + ga0 * even_a + gb0 * even_b;
+      g[1] = ga1 * odd_a + gb1 * odd_b;
+      g[2] = ga2 * even_a + gb2 * even_b + u[5];
     }
   };
 };
