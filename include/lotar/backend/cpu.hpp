@@ -24,8 +24,8 @@ struct CpuMemory {};
 struct CpuOptions {
   int threads = 0;                  ///< 0: one a core
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
-  /// Convolutions of 3x3 filters and stride 1 by Winograd's F(4x4, 3x3) where that is faster. Its rounding errors, some
-  /// 1e-6 of the largest result, are a few times those of the direct sums. Not for T = double.
+  /// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) where that is faster, by up to three times. Its rounding
+  /// errors, some 1e-6 of the largest result, are one to three times those of the direct sums. Never for T = double.
   bool winograd = true;
   /// Convolutions of bf16 by AVX-512 BF16 where the processor has it and it is faster: the products are exact as they
   /// are without it, but summed two at a time, and tiny results become 0.
@@ -147,7 +147,8 @@ class Cpu {
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost 2 N P Q K R S C flops; scratch: the filter, and a padded image a thread.
+  /// @cost 2 N P Q K R S C flops, a quarter of them by Winograd's algorithm; scratch: the filter (four times, by
+  ///       Winograd's), and some padded images or tiles a thread.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,

@@ -121,6 +121,15 @@ Extents<4> in_elements(Extents<4> e) {
   return e;
 }
 
+/// Whether Winograd's algorithm is to be taken.
+/// @param wide  channels from which it beats direct convolution by PairProducts too, measured
+template <class T>
+bool by_winograd(ConvolutionWays ways, const Extents<4>& filter, Conv2d conv, const WinogradShape& s,
+                 std::size_t wide) {
+  const bool pairs = std::is_same_v<T, bf16> && ways.bf16_products && has_bf16_products();
+  return ways.winograd && winograd_takes(filter, conv) && winograd_wins(s) && (!pairs || min(s.c, s.k) >= wide);
+}
+
 /// f(products): PairProducts where T, the processor and the number of channels that are summed over allow, else
 /// SingleProducts<T>.
 template <class T, class F>
@@ -137,7 +146,7 @@ void conv2d_forward(B& b, Threads& threads, ConvolutionWays ways, const In<T, 4,
   if (y.size() == 0) return;
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_forward(x.extents, y.extents, conv.padding);
-    if (ways.winograd && winograd_takes(filter.extents, conv) && winograd_wins(s)) {
+    if (by_winograd<T>(ways, filter.extents, conv, s, 128)) {
       const std::size_t c = x.extent(3);
       winograd(b, threads, s, x.data, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data);
       return;
@@ -158,7 +167,7 @@ void conv2d_backward_data(B& b, Threads& threads, ConvolutionWays ways, const In
   if (dx.size() == 0) return;
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_backward(dx.extents, dy.extents, conv.padding);
-    if (ways.winograd && winograd_takes(filter.extents, conv) && winograd_wins(s)) {
+    if (by_winograd<T>(ways, filter.extents, conv, s, 128)) {
       const std::size_t c = dx.extent(3);
       winograd(b, threads, s, dy.data, WinogradFilter<T>{filter.data, 1, c, 9 * c, true}, beta, dx.data);
       return;
@@ -268,7 +277,7 @@ void conv2d_backward_filter(B& b, Threads& threads, ConvolutionWays ways, const 
   check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_forward(x.extents, dy.extents, conv.padding);
-    if (ways.winograd && winograd_takes(dfilter.extents, conv) && winograd_wins(s)) {
+    if (by_winograd<T>(ways, dfilter.extents, conv, s, 32)) {
       winograd_gradient(b, threads, s, x.data, dy.data, beta, dfilter.data);
       return;
     }
