@@ -20,7 +20,7 @@ double forward_flops(std::size_t width) {
 }
 
 /// A whole step: views, forward, loss, backward, update. Args: images in the batch, width of the ResNet-18.
-template <class Method, class Views>
+template <class T, class Method, class Views>
 void step(benchmark::State& state, BenchBackend& b, Method method, const Views& views, double prune) {
   const auto batch = static_cast<std::size_t>(state.range(0)), width = static_cast<std::size_t>(state.range(1));
   std::vector<std::uint8_t> images(batch * 32 * 32 * 3);
@@ -30,7 +30,7 @@ void step(benchmark::State& state, BenchBackend& b, Method method, const Views& 
                                           .schedule = {.learning_rate = 0.01, .epochs = 1000},
                                           .batch_size = batch,
                                           .prune = prune};
-  auto training = lotar::make_pretraining(b, images, {{batch, 32, 32, 3}}, options, std::move(method), views);
+  auto training = lotar::make_pretraining<T>(b, images, {{batch, 32, 32, 3}}, options, std::move(method), views);
   training.step();
   const double loss = static_cast<double>(training.record().batch_loss[0]),
                start = std::log(2 * static_cast<double>(batch) - 1);
@@ -47,24 +47,30 @@ void step(benchmark::State& state, BenchBackend& b, Method method, const Views& 
 
 void lotar_step(benchmark::State& state) {
   BenchBackend b;
-  step(state, b, lotar::Lotar{}, lotar::thesis_augmentation(32), 0);
+  step<float>(state, b, lotar::Lotar{}, lotar::thesis_augmentation(32), 0);
 }
 void simclr_step(benchmark::State& state) {
   BenchBackend b;
-  step(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0);
+  step<float>(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0);
+}
+/// The same with activations in bf16.
+void simclr_step_bf16(benchmark::State& state) {
+  BenchBackend b;
+  step<lotar::bf16>(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0);
 }
 void sdclr_step(benchmark::State& state) {
   BenchBackend b;
-  step(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0.9);
+  step<float>(state, b, lotar::SimClr{}, lotar::bcl_augmentation(32), 0.9);
 }
 /// With RandAugment at its mean strength; a step of BCL-I reads them from its memory.
 void bcl_step(benchmark::State& state) {
   BenchBackend b;
   lotar::Bcl<BenchBackend> method(b, static_cast<std::size_t>(state.range(0)));
-  step(state, b, std::move(method), lotar::bcl_boosted_augmentation(32, {.operations = 1}), 0);
+  step<float>(state, b, std::move(method), lotar::bcl_boosted_augmentation(32, {.operations = 1}), 0);
 }
 BENCHMARK(lotar_step)->Args({128, 16})->Args({256, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(simclr_step)->Args({128, 16})->Args({128, 64})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(simclr_step_bf16)->Args({128, 16})->Args({128, 64})->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(sdclr_step)->Args({128, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(bcl_step)->Args({128, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
 
