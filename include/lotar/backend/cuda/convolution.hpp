@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cudnn_graph.h>
-
 #include <cstddef>
 #include <type_traits>
 
+#include <lotar/backend/cuda/convolution_problem.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/launch.hpp>
 #include <lotar/backend/cuda/plans.hpp>
@@ -13,14 +12,6 @@
 #include <lotar/core/bf16.hpp>
 
 namespace lotar::detail {
-
-template <class T>
-inline constexpr cudnnDataType_t dnn_type = [] {
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16>);
-  return std::is_same_v<T, double>  ? CUDNN_DATA_DOUBLE
-         : std::is_same_v<T, float> ? CUDNN_DATA_FLOAT
-                                    : CUDNN_DATA_BFLOAT16;
-}();
 
 /// to = from + beta to.
 template <class T, class Result>
@@ -33,9 +24,10 @@ struct AddConverted {
 
 /// Runs a convolution by cuDNN. @return false if it has no plan for it.
 inline bool run_plan(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays) {
-  const ConvolutionPlan* const plan = stream.plans().find(problem, arrays);
+  const auto allocate = [&](std::size_t bytes) { return stream.allocate<std::byte>(bytes); };
+  const ConvolutionPlan* const plan = stream.plans().find(problem, arrays, allocate);
   if (plan == nullptr) return false;
-  const auto workspace = stream.allocate<std::byte>(plan->workspace_bytes());
+  const auto workspace = allocate(plan->workspace_bytes());
   plan->run(stream.plans().handle(), arrays, workspace.get());
   return true;
 }
@@ -51,8 +43,8 @@ void convolve(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays 
     const auto scratch = stream.allocate<T>(n);
     const double beta = problem.beta;
     problem.beta = 0;
-    problem.result_type = dnn_type<T>;
-    (problem.is_result(0) ? arrays.x : problem.is_result(1) ? arrays.filter : arrays.y) = scratch.get();
+    problem.result = storage<T>;
+    arrays[problem.result_array()] = scratch.get();
     if (run_plan(stream, problem, arrays)) {
       launch_loop(stream.get(), n, AddConverted<T, Result>{scratch.get(), beta, result});
       return;
@@ -76,7 +68,7 @@ void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const
   const std::size_t pixels = y.size() / y.extent(3);
   if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
   convolve<T>(stream,
-              {ConvolutionKind::forward, dnn_type<T>, dnn_type<T>, x.extents, filter.extents, y.extents, conv, 0},
+              {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0},
               {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels, y.extent(3), direct);
 }
 
@@ -88,7 +80,7 @@ void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy
   if (dx.size() == 0) return;
   convolve<T>(
       stream,
-      {ConvolutionKind::backward_data, dnn_type<T>, dnn_type<T>, dx.extents, filter.extents, dy.extents, conv, beta},
+      {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta},
       {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
       DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
 }
@@ -101,8 +93,12 @@ void conv2d_backward_filter(CudaStream& stream, const View<const T, 4, Memory>& 
   const std::size_t positions = dfilter.size() / dfilter.extent(3);
   if (x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
   convolve<T>(stream,
-              {ConvolutionKind::backward_filter, dnn_type<T>, dnn_type<Accum<T>>, x.extents, dfilter.extents,
-               dy.extents, conv, beta},
+              {ConvolutionKind::backward_filter,
+               storage<T>,
+               storage<Accum<T>>,
+               {x.extents, dfilter.extents, dy.extents},
+               conv,
+               beta},
               {dnn_data(x), dnn_data(dfilter), dnn_data(dy)}, dfilter.data, positions, dfilter.extent(3), direct);
 }
 
