@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
 #include <lotar/backend/cuda/convolution_problem.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
@@ -32,24 +33,28 @@ inline bool run_plan(CudaStream& stream, const ConvolutionProblem& problem, cons
   return true;
 }
 
-/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that or write its type,
-/// through a scratch of T; where it cannot do that, by `direct` over [rows, cols].
+/// Runs a convolution by cuDNN into a scratch of S, and adds that to the n results. @return false if it has no plan.
+template <class S, class Result>
+bool run_through(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
+                 std::size_t n) {
+  const auto scratch = stream.allocate<S>(n);
+  const double beta = std::exchange(problem.beta, 0);
+  problem.result = storage<S>;
+  arrays[problem.result_array()] = scratch.get();
+  if (!run_plan(stream, problem, arrays)) return false;
+  launch_loop(stream.get(), n, AddConverted<S, Result>{scratch.get(), beta, result});
+  return true;
+}
+
+/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that, through a scratch;
+/// where it cannot write its type, through one of T; where it cannot do that, by `direct` over [rows, cols].
 template <class T, class Result, class F>
 void convolve(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
               std::size_t rows, std::size_t cols, const F& direct) {
   if (run_plan(stream, problem, arrays)) return;
-  if (problem.beta != 0 || !std::is_same_v<T, Result>) {
-    const std::size_t n = rows * cols;
-    const auto scratch = stream.allocate<T>(n);
-    const double beta = problem.beta;
-    problem.beta = 0;
-    problem.result = storage<T>;
-    arrays[problem.result_array()] = scratch.get();
-    if (run_plan(stream, problem, arrays)) {
-      launch_loop(stream.get(), n, AddConverted<T, Result>{scratch.get(), beta, result});
-      return;
-    }
-  }
+  const std::size_t n = rows * cols;
+  if (problem.beta != 0 && run_through<Result>(stream, problem, arrays, result, n)) return;
+  if (!std::is_same_v<T, Result> && run_through<T>(stream, problem, arrays, result, n)) return;
   launch_loop(stream.get(), rows, cols, direct);
 }
 
