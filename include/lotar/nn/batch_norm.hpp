@@ -39,8 +39,8 @@ struct NormTileMoments {
   }
 };
 
-/// Columns that one block of the kernels below takes.
-inline constexpr std::size_t norm_strip = 64;
+/// Columns that one block of the kernels below takes: few, so that each of its threads adds few of thousands of tiles.
+inline constexpr std::size_t norm_strip = 32;
 
 /// The moments of parts of the rows: of tiles, or of other processes' rows.
 template <class A>
@@ -227,18 +227,18 @@ struct NormBackward {
   const T *dy, *x;
   const A *mean, *scale, *gamma, *sum, *product;
   std::size_t cols;
-  A own_rows;
+  A inverse_rows;
   const A* all_rows;  // null: no other process has any
   T* dx;
 
-  LOTAR_FN A rows() const { return all_rows ? *all_rows : own_rows; }
-  LOTAR_FN static T value(T d, T from, A m, A s, A g, A total, A total_product, A rows) {
+  LOTAR_FN A inverse() const { return all_rows ? A(1) / *all_rows : inverse_rows; }
+  LOTAR_FN static T value(T d, T from, A m, A s, A g, A total, A total_product, A inverse) {
     const A xhat = (static_cast<A>(from) - m) * s;
-    return static_cast<T>(g * s * (static_cast<A>(d) - (total + xhat * total_product) / rows));
+    return static_cast<T>(g * s * (static_cast<A>(d) - (total + xhat * total_product) * inverse));
   }
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
-    dx[i] = value(dy[i], x[i], mean[c], scale[c], gamma[c], sum[c], product[c], rows());
+    dx[i] = value(dy[i], x[i], mean[c], scale[c], gamma[c], sum[c], product[c], inverse());
   }
 
   static constexpr std::size_t width = pack_width<T>;
@@ -248,7 +248,7 @@ struct NormBackward {
     const auto d = load_pack<width>(dy + i), from = load_pack<width>(x + i);
     const auto m = load_pack<width>(mean + c), s = load_pack<width>(scale + c), g = load_pack<width>(gamma + c),
                total = load_pack<width>(sum + c), total_product = load_pack<width>(product + c);
-    const A n = rows();
+    const A n = inverse();
     Pack<T, width> to;
     for (std::size_t k = 0; k < width; ++k)
       to[k] = value(d[k], from[k], m[k], s[k], g[k], total[k], total_product[k], n);
@@ -363,7 +363,7 @@ class BatchNorm {
     b.for_each(
         rows, channels_,
         detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.value(gamma_, channels_).data, sum.data,
-                                   product.data, channels_, static_cast<A>(rows), count.data, dx.data});
+                                   product.data, channels_, A(1) / static_cast<A>(rows), count.data, dx.data});
     return dx;
   }
 
