@@ -24,6 +24,9 @@ struct CpuMemory {};
 struct CpuOptions {
   int threads = 0;                  ///< 0: one a core
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
+  /// Convolutions of 3x3 filters and stride 1 by Winograd's F(4x4, 3x3) where that is faster. Its rounding errors, some
+  /// 1e-6 of the largest result, are a few times those of the direct sums. Not for T = double.
+  bool winograd = true;
 };
 
 /// The backend of the host's cores: loops over oneTBB, products and convolutions in registers.
@@ -146,7 +149,7 @@ class Cpu {
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
-    detail::conv2d_forward<T>(*this, shared_->threads, x, filter, conv, y);
+    detail::conv2d_forward<T>(*this, shared_->threads, shared_->winograd, x, filter, conv, y);
   }
 
   /// dx = the gradient of the convolution's input + beta dx.
@@ -154,7 +157,7 @@ class Cpu {
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
                             const View<T, 4, Memory>& dx) {
-    detail::conv2d_backward_data<T>(*this, shared_->threads, dy, filter, conv, beta, dx);
+    detail::conv2d_backward_data<T>(*this, shared_->threads, shared_->winograd, dy, filter, conv, beta, dx);
   }
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
@@ -163,7 +166,8 @@ class Cpu {
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
                               Conv2d conv, double beta,
                               const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->winograd, x, dy, conv,
+                                                           beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.
@@ -179,14 +183,14 @@ class Cpu {
  private:
   struct Shared {
     explicit Shared(const CpuOptions& options)
-        : threads(checked(options.threads)), poison(options.poison_allocations) {}
+        : threads(checked(options.threads)), poison(options.poison_allocations), winograd(options.winograd) {}
     static int checked(int threads) {
       if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
       return threads;
     }
     Pool<Resource> pool;
     detail::Threads threads;
-    bool poison;
+    bool poison, winograd;
   };
 
   std::shared_ptr<Shared> shared_;

@@ -9,6 +9,8 @@
 
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
+#include <lotar/backend/cpu/winograd.hpp>
+#include <lotar/backend/cpu/winograd_gradient.hpp>
 #include <lotar/core/backend.hpp>
 
 /// Direct convolution: images are copied once into a padded scratch, where the elements that meet one row of a filter
@@ -222,10 +224,18 @@ std::size_t packed_size(const Mapping& m) {
 }
 
 template <class T, class B>
-void conv2d_forward(B& b, Threads& threads, const In<T, 4, B>& x, const In<T, 4, B>& filter, Conv2d conv,
-                    const Out<T, 4, B>& y) {
+void conv2d_forward(B& b, Threads& threads, bool allow_winograd, const In<T, 4, B>& x, const In<T, 4, B>& filter,
+                    Conv2d conv, const Out<T, 4, B>& y) {
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
+  if constexpr (std::is_same_v<Accum<T>, float>) {
+    const WinogradShape s = winograd_forward(x.extents, y.extents, conv.padding);
+    if (allow_winograd && winograd_takes(filter.extents, conv) && winograd_wins(s)) {
+      const std::size_t c = x.extent(3);
+      winograd(b, threads, s, x.data, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data);
+      return;
+    }
+  }
   const Mapping m = forward_mapping(x.extents, filter.extents, conv);
   const auto packed = b.template allocate<Accum<T>>(packed_size<Accum<T>>(m));
   pack_filter(
@@ -234,10 +244,18 @@ void conv2d_forward(B& b, Threads& threads, const In<T, 4, B>& x, const In<T, 4,
 }
 
 template <class T, class B>
-void conv2d_backward_data(B& b, Threads& threads, const In<T, 4, B>& dy, const In<T, 4, B>& filter, Conv2d conv,
-                          double beta, const Out<T, 4, B>& dx) {
+void conv2d_backward_data(B& b, Threads& threads, bool allow_winograd, const In<T, 4, B>& dy, const In<T, 4, B>& filter,
+                          Conv2d conv, double beta, const Out<T, 4, B>& dx) {
   check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
   if (dx.size() == 0) return;
+  if constexpr (std::is_same_v<Accum<T>, float>) {
+    const WinogradShape s = winograd_backward(dx.extents, dy.extents, conv.padding);
+    if (allow_winograd && winograd_takes(filter.extents, conv) && winograd_wins(s)) {
+      const std::size_t c = dx.extent(3);
+      winograd(b, threads, s, dy.data, WinogradFilter<T>{filter.data, 1, c, 9 * c, true}, beta, dx.data);
+      return;
+    }
+  }
   const Mapping m = backward_mapping(dx.extents, filter.extents, dy.extents, conv);
   const auto packed = b.template allocate<Accum<T>>(packed_size<Accum<T>>(m));
   pack_filter(
@@ -248,10 +266,17 @@ void conv2d_backward_data(B& b, Threads& threads, const In<T, 4, B>& dy, const I
 /// The gradient of the filter is, for each row r of it, a product over all pixels of the (s, c) that are contiguous in
 /// the padded image with the channels of dy. Images are dealt to a fixed number of partial sums, added in order.
 template <class T, class B>
-void conv2d_backward_filter(B& b, Threads& threads, const In<T, 4, B>& x, const In<T, 4, B>& dy, Conv2d conv,
-                            double beta, const Out<Accum<T>, 4, B>& dfilter) {
+void conv2d_backward_filter(B& b, Threads& threads, bool allow_winograd, const In<T, 4, B>& x, const In<T, 4, B>& dy,
+                            Conv2d conv, double beta, const Out<Accum<T>, 4, B>& dfilter) {
   using A = Accum<T>;
   check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
+  if constexpr (std::is_same_v<A, float>) {
+    const WinogradShape s = winograd_forward(x.extents, dy.extents, conv.padding);
+    if (allow_winograd && winograd_takes(dfilter.extents, conv) && winograd_wins(s)) {
+      winograd_gradient(b, threads, s, x.data, dy.data, beta, dfilter.data);
+      return;
+    }
+  }
   const Mapping m = forward_mapping(x.extents, dfilter.extents, conv);
   const std::size_t n = x.extent(0), rows = dfilter.extent(1), span = dfilter.extent(2) * m.c;
   const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels);

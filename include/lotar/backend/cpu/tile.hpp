@@ -69,6 +69,25 @@ class Tile {
     std::memcpy(sum_, sum, sizeof(sum));
   }
 
+  /// All rows and columns to memory, rows `stride` elements apart.
+  [[gnu::always_inline]] inline void store(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      std::memcpy(out + static_cast<std::size_t>(m) * stride, sum_[m], sizeof(sum_[m]));
+    });
+  }
+
+  /// Adds all rows and columns to memory, likewise.
+  [[gnu::always_inline]] inline void add_to(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+        Vector sum;
+        std::memcpy(&sum, out + static_cast<std::size_t>(m) * stride + v * width, sizeof(Vector));
+        sum += sum_[m][v];
+        std::memcpy(out + static_cast<std::size_t>(m) * stride + v * width, &sum, sizeof(Vector));
+      });
+    });
+  }
+
   /// The first `cols` columns of row m: out = alpha sum + beta out.
   /// beta = 0 does not read what was there.
   template <class Out>
