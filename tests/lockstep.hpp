@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/core/pool.hpp>
 
 namespace lotar {
@@ -42,6 +43,8 @@ class LockstepBlock {
 
   template <class G>
   void for_each(std::size_t rows, std::size_t cols, const G& g) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g)) return for_each(rows, cols / G::width, Wide<G>{g});
     for_each(rows * cols, [&](std::size_t i) { g(i / cols, i % cols); });
   }
 
@@ -154,6 +157,8 @@ class Lockstep {
   template <class F>
   void for_each(std::size_t rows, std::size_t cols, const F& f) {
     if (cols == 0) return;
+    if constexpr (WideKernel<F>)
+      if (is_wide(cols, f)) return for_each(rows, cols / F::width, Wide<F>{f});
     for_each(rows * cols, [f, cols](std::size_t i) { f(i / cols, i % cols); });
   }
   template <class F>

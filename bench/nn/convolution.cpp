@@ -2,16 +2,19 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/bf16.hpp>
 #include <lotar/core/tensor.hpp>
 
 #include "../backend.hpp"
 
 namespace {
 
-using Image = lotar::Tensor<float, 4, BenchBackend>;
+template <class T>
+using Image = lotar::Tensor<T, 4, BenchBackend>;
 
 /// A convolution of a batch, with values that are small integers: direct sums are exact in every order. Winograd's
 /// algorithm divides, so its are not.
@@ -39,10 +42,11 @@ float value(std::size_t place, std::size_t salt) {
   return static_cast<float>((place * 2654435761u + salt) / 65536 % 3) - 1;
 }
 
-Image make(BenchBackend& b, const lotar::Extents<4>& extents, std::size_t salt) {
-  std::vector<float> values(extents.size());
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = value(i, salt);
-  return Image(b, extents, values);
+template <class T>
+Image<T> make(BenchBackend& b, const lotar::Extents<4>& extents, std::size_t salt) {
+  std::vector<T> values(extents.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<T>(value(i, salt));
+  return Image<T>(b, extents, values);
 }
 
 std::size_t place(const lotar::Extents<4>& e, std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
@@ -59,31 +63,40 @@ void for_each_tap(const Problem& p, std::size_t row, std::size_t col, const F& f
     }
 }
 
-/// Compares elements of the result with plain loops, to 1e-5 of the largest, and counts.
-template <class Plain>
-void finish(benchmark::State& state, const Problem& p, const std::vector<float>& result, const Plain& plain) {
+/// Compares elements of the result with plain loops, to 1e-5 of the largest or the rounding of T, and counts. Says by
+/// which plans the backend ran.
+template <class T, class B, class Plain>
+void finish(benchmark::State& state, B& b, const Problem& p, const Image<T>& got, const Plain& plain) {
+  const std::vector<T> result = got.to_host(b);
   float largest = 0;
-  for (const float r : result) largest = std::max(largest, std::abs(r));
+  for (const T r : result) largest = std::max(largest, std::abs(static_cast<float>(r)));
   for (std::size_t spot = 0; spot < 23; ++spot) {
     const std::size_t i = spot * 15485863 % result.size();
-    if (!(std::abs(result[i] - plain(i)) <= 1e-5f * largest)) {
+    const float error = std::abs(static_cast<float>(result[i]) - plain(i));
+    if (!(error <= (sizeof(T) == 2 ? 0x1p-8f : 1e-5f) * largest)) {
       state.SkipWithError("an element is wrong");
       return;
     }
   }
   state.counters["FLOP/s"] =
       benchmark::Counter(p.flops() * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  if constexpr (requires { b.plans(); }) {
+    std::string label;
+    for (const auto& [problem, plan] : b.plans()) label += (label.empty() ? "plan " : ", ") + plan;
+    state.SetLabel(label);
+  }
 }
 
+template <class T>
 void forward(benchmark::State& state) {
   const Problem p(state);
   BenchBackend b;
-  const Image x = make(b, p.x, 1), filter = make(b, p.filter, 2), y(b, p.y);
+  const Image<T> x = make<T>(b, p.x, 1), filter = make<T>(b, p.filter, 2), y(b, p.y);
   for (auto _ : state) {
     b.conv2d_forward(x, filter, p.conv, y);
     b.sync();
   }
-  finish(state, p, y.to_host(b), [&](std::size_t i) {
+  finish(state, b, p, y, [&](std::size_t i) {
     const std::size_t k = i % p.y[3], q = i / p.y[3] % p.y[2], row = i / p.y[3] / p.y[2] % p.y[1];
     float sum = 0;
     for_each_tap(p, row, q, [&](std::size_t r, std::size_t s, std::size_t h, std::size_t w) {
@@ -94,15 +107,16 @@ void forward(benchmark::State& state) {
   });
 }
 
+template <class T>
 void backward_data(benchmark::State& state) {
   const Problem p(state);
   BenchBackend b;
-  const Image dy = make(b, p.y, 3), filter = make(b, p.filter, 2), dx(b, p.x);
+  const Image<T> dy = make<T>(b, p.y, 3), filter = make<T>(b, p.filter, 2), dx(b, p.x);
   for (auto _ : state) {
     b.conv2d_backward_data(dy, filter, p.conv, 0, dx);
     b.sync();
   }
-  finish(state, p, dx.to_host(b), [&](std::size_t i) {
+  finish(state, b, p, dx, [&](std::size_t i) {
     const std::size_t c = i % p.x[3], column = i / p.x[3] % p.x[2], line = i / p.x[3] / p.x[2] % p.x[1];
     const std::size_t n = i / p.x[3] / p.x[2] / p.x[1];
     float sum = 0;
@@ -117,15 +131,20 @@ void backward_data(benchmark::State& state) {
   });
 }
 
+/// @tparam beta  1 as in training, which adds to gradients
+template <class T, int beta>
 void backward_filter(benchmark::State& state) {
   const Problem p(state);
   BenchBackend b;
-  const Image x = make(b, p.x, 1), dy = make(b, p.y, 3), dfilter(b, p.filter);
+  const Image<T> x = make<T>(b, p.x, 1), dy = make<T>(b, p.y, 3);
+  const Image<float> dfilter(b, p.filter);
+  b.fill(dfilter.view(), 0);
   for (auto _ : state) {
-    b.conv2d_backward_filter(x, dy, p.conv, 0, dfilter);
+    b.conv2d_backward_filter(x, dy, p.conv, beta, dfilter);
     b.sync();
   }
-  finish(state, p, dfilter.to_host(b), [&](std::size_t i) {
+  if (beta != 0) b.conv2d_backward_filter(x, dy, p.conv, 0, dfilter);  // which is compared
+  finish(state, b, p, dfilter, [&](std::size_t i) {
     const std::size_t c = i % p.x[3], at_s = i / p.x[3] % p.filter[2], at_r = i / p.x[3] / p.filter[2] % p.filter[1];
     const std::size_t k = i / p.x[3] / p.filter[2] / p.filter[1];
     float sum = 0;
@@ -151,8 +170,12 @@ void shapes(benchmark::internal::Benchmark* bench) {
   bench->Args({n, 32, 64, 128, 3, 2});
   bench->Args({n, 32, 64, 128, 1, 2});
 }
-BENCHMARK(forward)->Apply(shapes);
-BENCHMARK(backward_data)->Apply(shapes);
-BENCHMARK(backward_filter)->Apply(shapes);
+BENCHMARK(forward<float>)->Name("forward")->Apply(shapes);
+BENCHMARK(backward_data<float>)->Name("backward_data")->Apply(shapes);
+BENCHMARK(backward_filter<float, 0>)->Name("backward_filter")->Apply(shapes);
+BENCHMARK(forward<lotar::bf16>)->Name("forward_bf16")->Apply(shapes);
+BENCHMARK(backward_data<lotar::bf16>)->Name("backward_data_bf16")->Apply(shapes);
+BENCHMARK(backward_filter<lotar::bf16, 0>)->Name("backward_filter_bf16")->Apply(shapes);
+BENCHMARK(backward_filter<lotar::bf16, 1>)->Name("backward_filter_bf16_added")->Apply(shapes);
 
 }  // namespace

@@ -93,6 +93,13 @@ TEST_CASE("the memory of a stream that is gone is not another's while somebody h
   CHECK(b.pool().allocations() == allocations);
 }
 
+TEST_CASE("a device's errors: what a kernel did says how to find it") {
+  CHECK(detail::describe("f", cudaErrorInvalidValue) == "f: cudaErrorInvalidValue: invalid argument");
+  CHECK(detail::describe("f", cudaErrorIllegalAddress).find("CUDA_LAUNCH_BLOCKING=1") != std::string::npos);
+  CHECK(detail::capability_text(750) == "7.5");
+  CHECK(detail::capability_text(1210) == "12.1");
+}
+
 TEST_CASE("cuDNN's statuses: what it does not support, and what failed") {
   CHECK(detail::is_unsupported(CUDNN_STATUS_NOT_SUPPORTED_SHAPE));
   CHECK(detail::is_unsupported(CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH));
@@ -106,7 +113,7 @@ TEST_CASE("more memory than there is is refused with how much is free, and the c
   Cuda b;
   const std::string text = refusal([&] { b.allocate<std::byte>(std::size_t{1} << 50); });
   CHECK(text.find("cudaMalloc of 1125899906842624 bytes: cudaErrorMemoryAllocation") == 0);
-  CHECK(text.find("are free") != std::string::npos);
+  CHECK(text.find("are free, the pool holds " + std::to_string(b.pool().reserved())) != std::string::npos);
   const Array<float> a(b, {3});
   b.fill(a.view(), 2);
   CHECK(a.to_host(b) == std::vector<float>(3, 2));
@@ -187,4 +194,82 @@ TEST_CASE("products and convolutions are recorded") {
     step();
     CHECK(gram.to_host(b) == wanted);
   }
+}
+
+namespace {
+
+/// The three operations of one convolution, of bf16 or float.
+template <class T>
+struct Convolutions {
+  ConvolutionCase p{{8, 8, 8, 16}, {24, 3, 3, 16}, {1, 1}};
+  Array<T, 4> x, w, dy, y, dx;
+  Array<float, 4> dw;
+
+  explicit Convolutions(Cuda& b)
+      : x(b, p.x, convolution_values<T>(p.x.size(), 0)),
+        w(b, p.filter, convolution_values<T>(p.filter.size(), 1)),
+        dy(b, p.y(), convolution_values<T>(p.y().size(), 2)),
+        y(b, p.y()),
+        dx(b, p.x),
+        dw(b, p.filter) {}
+  void run(Cuda& b) const {
+    b.conv2d_forward(x, w, p.conv, y);
+    b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+    b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
+  }
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("cuDNN has plans for ordinary convolutions, which are told and taken again", T, bf16, float) {
+  Cuda b;
+  CHECK(b.plans().empty());
+  const Convolutions<T> first(b);
+  first.run(b);
+  const auto plans = b.plans();
+  for (const char* kind : {"forward", "backward_data", "backward_filter"}) {
+    CAPTURE(kind);
+    bool planned = false;
+    for (const auto& [problem, plan] : plans) planned = planned || (problem.starts_with(kind) && plan != "none");
+    CHECK(planned);
+  }
+
+  Cuda again;
+  again.use_plans(plans);
+  const Convolutions<T> second(again);
+  second.run(again);
+  CHECK(again.plans() == plans);
+  CHECK(second.y.to_host(again) == first.y.to_host(b));
+  CHECK(second.dx.to_host(again) == first.dx.to_host(b));
+  CHECK(second.dw.to_host(again) == first.dw.to_host(b));
+}
+
+TEST_CASE("a plan that cuDNN refuses is an error that names it and the convolution, a plan of none the plain loops") {
+  Cuda b;
+  const Convolutions<float> c(b);
+  c.run(b);
+  auto plans = b.plans();
+  const auto wanted = to_double(c.y.to_host(b));
+  for (auto& [problem, plan] : plans) plan = "none";
+  b.use_plans(plans);
+  c.run(b);
+  CHECK(worst_error(c.y.to_host(b), wanted) <= 1e-5);
+  for (auto& [problem, plan] : plans) plan = "999999";
+  b.use_plans(plans);
+  const std::string text = refusal([&] { c.run(b); });
+  CHECK(text.find("conv2d: the plan \"999999\" for forward of float to float: x [8, 8, 8, 16]") == 0);
+}
+
+TEST_CASE("plans that are timed leave results alone") {
+  Cuda b({.poison_allocations = true, .deterministic = false});
+  const Convolutions<float> c(b);
+  c.run(b);
+  const auto dx = c.dx.to_host(b), dw = c.dw.to_host(b);
+  b.conv2d_backward_data(c.dy, c.w, c.p.conv, 1, c.dx);
+  b.conv2d_backward_filter(c.x, c.dy, c.p.conv, 1, c.dw);
+  auto twice_dx = to_double(dx), twice_dw = to_double(dw);
+  for (double& v : twice_dx) v *= 2;
+  for (double& v : twice_dw) v *= 2;
+  CHECK(worst_error(c.dx.to_host(b), twice_dx) <= 1e-5);
+  CHECK(worst_error(c.dw.to_host(b), twice_dw) <= 1e-5);
 }

@@ -152,14 +152,19 @@ TEST_CASE("a large mean costs no digits") {
 }
 
 TEST_CASE("bf16 is read and written, and all sums are of floats") {
-  const std::size_t rows = 300, cols = 17;
-  std::vector<double> x = noise_values(rows * cols, 1);
-  for (double& v : x) v = static_cast<double>(static_cast<float>(bf16(static_cast<float>(v))));
-  const Result got = run<bf16>(rows, cols, x, false, false), wanted = plain(rows, cols, x, false, false);
-  check_equal(got.y, wanted.y, 4 * 0x1p-9 + 1e-5);  // |y| < 4, rounded to 8 bits
-  check_equal(got.running_mean, wanted.running_mean, 1e-6);
-  check_equal(got.running_var, wanted.running_var, 1e-6);
-  check_equal(got.dx, wanted.dx, 8 * 0x1p-8);  // dy is rounded as well
+  const std::size_t rows = 300;
+  for (const std::size_t cols : {17u, 32u})
+    for (const bool relu : {false, true}) {
+      CAPTURE(cols);
+      CAPTURE(relu);
+      std::vector<double> x = noise_values(rows * cols, 1);
+      for (double& v : x) v = static_cast<double>(static_cast<float>(bf16(static_cast<float>(v))));
+      const Result got = run<bf16>(rows, cols, x, relu, false), wanted = plain(rows, cols, x, relu, false);
+      check_equal(got.y, wanted.y, 4 * 0x1p-9 + 1e-5);  // |y| < 4, rounded to 8 bits
+      check_equal(got.running_mean, wanted.running_mean, 1e-6);
+      check_equal(got.running_var, wanted.running_var, 1e-6);
+      check_equal(got.dx, wanted.dx, 8 * 0x1p-8);  // dy is rounded as well
+    }
 }
 
 TEST_CASE("gradients match central differences") {

@@ -7,6 +7,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -161,7 +162,7 @@ class Cuda {
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
   /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB. The first call of a shape looks for
-  /// a plan.
+  /// a plan; without determinism it times some, and waits.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -188,6 +189,14 @@ class Cuda {
     stream_->activate();
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
+
+  /// What the convolutions of this context and its forks run by so far: cuDNN's engines and how they are set, as text by
+  /// the text of the convolution. For a training to keep, and to go on with by use_plans().
+  std::map<std::string, std::string> plans() const { return stream_->device().plans.all(); }
+  /// From now on these convolutions run by these plans, whatever cuDNN would choose; a convolution whose plan cuDNN
+  /// refuses is a CudaError that names both. Steps recorded before keep theirs.
+  /// @throws ConfigError for text that is no plan; nothing is changed then.
+  void use_plans(const std::map<std::string, std::string>& plans) { stream_->device().plans.use(plans); }
 
   /// A context over another stream of the same device and pool. Memory that it allocates may outlive it; when both are
   /// gone, the device is waited for and the memory serves others.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <lotar/core/distributed.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/pass.hpp>
 
@@ -38,8 +39,8 @@ struct NormTileMoments {
   }
 };
 
-/// Columns that one block of the kernels below takes.
-inline constexpr std::size_t norm_strip = 64;
+/// Columns that one block of the kernels below takes: few, so that each of its threads adds few of thousands of tiles.
+inline constexpr std::size_t norm_strip = 32;
 
 /// The moments of parts of the rows: of tiles, or of other processes' rows.
 template <class A>
@@ -131,11 +132,46 @@ struct NormApply {
   std::size_t cols;
   bool relu;
   T* y;
+
+  LOTAR_FN T value(T from, T add, A m, A s, A g, A b) const {
+    A v = fma(static_cast<A>(from) - m, s * g, b);
+    if (residual) v += static_cast<A>(add);
+    return static_cast<T>(relu ? max(v, A(0)) : v);
+  }
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
-    A v = fma(static_cast<A>(x[i]) - mean[c], scale[c] * gamma[c], beta[c]);
-    if (residual) v += static_cast<A>(residual[i]);
-    y[i] = static_cast<T>(relu ? max(v, A(0)) : v);
+    y[i] = value(x[i], residual ? residual[i] : T(0), mean[c], scale[c], gamma[c], beta[c]);
+  }
+
+  static constexpr std::size_t width = pack_width<T>;
+  LOTAR_FN bool is_aligned() const { return are_aligned(x, residual, mean, scale, gamma, beta, y); }
+  LOTAR_FN void wide(std::size_t r, std::size_t c) const {
+    const std::size_t i = r * cols + c;
+    const auto from = load_pack<width>(x + i), add = load_pack<width>((residual ? residual : x) + i);
+    const auto m = load_pack<width>(mean + c), s = load_pack<width>(scale + c), g = load_pack<width>(gamma + c),
+               b = load_pack<width>(beta + c);
+    Pack<T, width> to;
+    for (std::size_t k = 0; k < width; ++k) to[k] = value(from[k], add[k], m[k], s[k], g[k], b[k]);
+    store_pack(to, y + i);
+  }
+};
+
+/// d becomes 0 where y is.
+template <class T>
+struct NormMask {
+  const T* y;
+  T* d;
+
+  LOTAR_FN static T value(T out, T gradient) { return static_cast<Accum<T>>(out) > Accum<T>(0) ? gradient : T(0); }
+  LOTAR_FN void operator()(std::size_t, std::size_t i) const { d[i] = value(y[i], d[i]); }
+
+  static constexpr std::size_t width = pack_width<T>;
+  LOTAR_FN bool is_aligned() const { return are_aligned(y, d); }
+  LOTAR_FN void wide(std::size_t, std::size_t i) const {
+    const auto out = load_pack<width>(y + i);
+    auto gradient = load_pack<width>(d + i);
+    for (std::size_t k = 0; k < width; ++k) gradient[k] = value(out[k], gradient[k]);
+    store_pack(gradient, d + i);
   }
 };
 
@@ -152,10 +188,7 @@ struct NormTileGradients {
     const std::size_t cols = dy.extent(1), first = tile * norm_tile, rows = min(norm_tile, dy.extent(0) - first);
     T* d = dy.data + first * cols;
     const T* v = x.data + first * cols;
-    if (y.data) {
-      const T* out = y.data + first * cols;
-      block.for_each(rows * cols, [&](std::size_t i) { d[i] = static_cast<A>(out[i]) > A(0) ? d[i] : T(0); });
-    }
+    if (y.data) block.for_each(1, rows * cols, NormMask<T>{y.data + first * cols, d});
     block.sum_columns(
         rows, cols, [&](std::size_t r, std::size_t c) { return static_cast<A>(d[r * cols + c]); }, &sum(tile, 0));
     block.sum_columns(
@@ -194,14 +227,32 @@ struct NormBackward {
   const T *dy, *x;
   const A *mean, *scale, *gamma, *sum, *product;
   std::size_t cols;
-  A own_rows;
+  A inverse_rows;
   const A* all_rows;  // null: no other process has any
   T* dx;
+
+  LOTAR_FN A inverse() const { return all_rows ? A(1) / *all_rows : inverse_rows; }
+  LOTAR_FN static T value(T d, T from, A m, A s, A g, A total, A total_product, A inverse) {
+    const A xhat = (static_cast<A>(from) - m) * s;
+    return static_cast<T>(g * s * (static_cast<A>(d) - (total + xhat * total_product) * inverse));
+  }
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
-    const A rows = all_rows ? *all_rows : own_rows;
-    const A xhat = (static_cast<A>(x[i]) - mean[c]) * scale[c];
-    dx[i] = static_cast<T>(gamma[c] * scale[c] * (static_cast<A>(dy[i]) - (sum[c] + xhat * product[c]) / rows));
+    dx[i] = value(dy[i], x[i], mean[c], scale[c], gamma[c], sum[c], product[c], inverse());
+  }
+
+  static constexpr std::size_t width = pack_width<T>;
+  LOTAR_FN bool is_aligned() const { return are_aligned(dy, x, mean, scale, gamma, sum, product, dx); }
+  LOTAR_FN void wide(std::size_t r, std::size_t c) const {
+    const std::size_t i = r * cols + c;
+    const auto d = load_pack<width>(dy + i), from = load_pack<width>(x + i);
+    const auto m = load_pack<width>(mean + c), s = load_pack<width>(scale + c), g = load_pack<width>(gamma + c),
+               total = load_pack<width>(sum + c), total_product = load_pack<width>(product + c);
+    const A n = inverse();
+    Pack<T, width> to;
+    for (std::size_t k = 0; k < width; ++k)
+      to[k] = value(d[k], from[k], m[k], s[k], g[k], total[k], total_product[k], n);
+    store_pack(to, dx + i);
   }
 };
 
@@ -312,7 +363,7 @@ class BatchNorm {
     b.for_each(
         rows, channels_,
         detail::NormBackward<T, A>{dy.data, x.data, mean.data, scale.data, pass.value(gamma_, channels_).data, sum.data,
-                                   product.data, channels_, static_cast<A>(rows), count.data, dx.data});
+                                   product.data, channels_, A(1) / static_cast<A>(rows), count.data, dx.data});
     return dx;
   }
 

@@ -6,6 +6,7 @@
 #include <type_traits>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/pack.hpp>
 
 namespace lotar {
 
@@ -26,6 +27,8 @@ class CudaBlock {
 
   template <class G>
   __device__ void for_each(std::size_t rows, std::size_t cols, const G& g) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g)) return for_each(rows, cols / G::width, Wide<G>{g});
     const Grid grid(cols);
     for (std::size_t r = grid.row; r < rows; r += grid.height)
       for (std::size_t c = grid.col; c < cols; c += grid.width) g(r, c);
@@ -58,7 +61,7 @@ class CudaBlock {
       const std::size_t c = first + grid.col;
       T sum = T(0);
       if (c < cols) {
-#pragma unroll 4
+#pragma unroll 8
         for (std::size_t r = grid.row; r < rows; r += grid.height) sum += g(r, c);
       }
       if (grid.height > 1) {

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <cudnn_graph.h>
-
 #include <cstddef>
 #include <type_traits>
+#include <utility>
 
+#include <lotar/backend/cuda/convolution_problem.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/launch.hpp>
 #include <lotar/backend/cuda/plans.hpp>
@@ -13,14 +13,6 @@
 #include <lotar/core/bf16.hpp>
 
 namespace lotar::detail {
-
-template <class T>
-inline constexpr cudnnDataType_t dnn_type = [] {
-  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double> || std::is_same_v<T, bf16>);
-  return std::is_same_v<T, double>  ? CUDNN_DATA_DOUBLE
-         : std::is_same_v<T, float> ? CUDNN_DATA_FLOAT
-                                    : CUDNN_DATA_BFLOAT16;
-}();
 
 /// to = from + beta to.
 template <class T, class Result>
@@ -33,31 +25,36 @@ struct AddConverted {
 
 /// Runs a convolution by cuDNN. @return false if it has no plan for it.
 inline bool run_plan(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays) {
-  const ConvolutionPlan* const plan = stream.plans().find(problem, arrays);
+  const auto allocate = [&](std::size_t bytes) { return stream.allocate<std::byte>(bytes); };
+  const ConvolutionPlan* const plan = stream.plans().find(problem, arrays, allocate);
   if (plan == nullptr) return false;
-  const auto workspace = stream.allocate<std::byte>(plan->workspace_bytes());
+  const auto workspace = allocate(plan->workspace_bytes());
   plan->run(stream.plans().handle(), arrays, workspace.get());
   return true;
 }
 
-/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that or write its type,
-/// through a scratch of T; where it cannot do that, by `direct` over [rows, cols].
+/// Runs a convolution by cuDNN into a scratch of S, and adds that to the n results. @return false if it has no plan.
+template <class S, class Result>
+bool run_through(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
+                 std::size_t n) {
+  const auto scratch = stream.allocate<S>(n);
+  const double beta = std::exchange(problem.beta, 0);
+  problem.result = storage<S>;
+  arrays[problem.result_array()] = scratch.get();
+  if (!run_plan(stream, problem, arrays)) return false;
+  launch_loop(stream.get(), n, AddConverted<S, Result>{scratch.get(), beta, result});
+  return true;
+}
+
+/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that, through a scratch;
+/// where it cannot write its type, through one of T; where it cannot do that, by `direct` over [rows, cols].
 template <class T, class Result, class F>
 void convolve(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
               std::size_t rows, std::size_t cols, const F& direct) {
   if (run_plan(stream, problem, arrays)) return;
-  if (problem.beta != 0 || !std::is_same_v<T, Result>) {
-    const std::size_t n = rows * cols;
-    const auto scratch = stream.allocate<T>(n);
-    const double beta = problem.beta;
-    problem.beta = 0;
-    problem.result_type = dnn_type<T>;
-    (problem.is_result(0) ? arrays.x : problem.is_result(1) ? arrays.filter : arrays.y) = scratch.get();
-    if (run_plan(stream, problem, arrays)) {
-      launch_loop(stream.get(), n, AddConverted<T, Result>{scratch.get(), beta, result});
-      return;
-    }
-  }
+  const std::size_t n = rows * cols;
+  if (problem.beta != 0 && run_through<Result>(stream, problem, arrays, result, n)) return;
+  if (!std::is_same_v<T, Result> && run_through<T>(stream, problem, arrays, result, n)) return;
   launch_loop(stream.get(), rows, cols, direct);
 }
 
@@ -76,7 +73,7 @@ void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const
   const std::size_t pixels = y.size() / y.extent(3);
   if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
   convolve<T>(stream,
-              {ConvolutionKind::forward, dnn_type<T>, dnn_type<T>, x.extents, filter.extents, y.extents, conv, 0},
+              {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0},
               {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels, y.extent(3), direct);
 }
 
@@ -88,7 +85,7 @@ void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy
   if (dx.size() == 0) return;
   convolve<T>(
       stream,
-      {ConvolutionKind::backward_data, dnn_type<T>, dnn_type<T>, dx.extents, filter.extents, dy.extents, conv, beta},
+      {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta},
       {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
       DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
 }
@@ -101,8 +98,12 @@ void conv2d_backward_filter(CudaStream& stream, const View<const T, 4, Memory>& 
   const std::size_t positions = dfilter.size() / dfilter.extent(3);
   if (x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
   convolve<T>(stream,
-              {ConvolutionKind::backward_filter, dnn_type<T>, dnn_type<Accum<T>>, x.extents, dfilter.extents,
-               dy.extents, conv, beta},
+              {ConvolutionKind::backward_filter,
+               storage<T>,
+               storage<Accum<T>>,
+               {x.extents, dfilter.extents, dy.extents},
+               conv,
+               beta},
               {dnn_data(x), dnn_data(dfilter), dnn_data(dy)}, dfilter.data, positions, dfilter.extent(3), direct);
 }
 

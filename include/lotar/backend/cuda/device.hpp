@@ -1,14 +1,16 @@
 #pragma once
 
-#include <cuda_runtime_api.h>
+#include <cuda_runtime.h>
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include <lotar/backend/cuda/error.hpp>
+#include <lotar/backend/cuda/plan_memory.hpp>
 #include <lotar/core/pool.hpp>
 
 namespace lotar {
@@ -16,8 +18,8 @@ namespace lotar {
 struct CudaOptions {
   int device = 0;
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
-  bool deterministic = true;        ///< the same bits every time; false lets cuDNN add in any order
-  bool tf32 = false;                ///< products and convolutions of float may round their factors to 10 bits
+  bool deterministic = true;  ///< the same bits every time; false lets cuDNN add in any order, and times its plans
+  bool tf32 = false;          ///< products and convolutions of float may round their factors to 10 bits
 };
 
 namespace detail {
@@ -25,37 +27,54 @@ namespace detail {
 /// Where the pool of a device gets its memory.
 struct CudaResource {
   int device;
+  std::size_t held = 0;  ///< bytes
 
-  void* allocate(std::size_t bytes) const {
+  void* allocate(std::size_t bytes) {
     check(cudaSetDevice(device), "cudaSetDevice");
     void* memory = nullptr;
     const cudaError_t status = cudaMalloc(&memory, bytes);
-    if (status == cudaSuccess) return memory;
+    if (status == cudaSuccess) {
+      held += bytes;
+      return memory;
+    }
     std::string message = describe("cudaMalloc of " + std::to_string(bytes) + " bytes", status);
     std::size_t available = 0, total = 0;
     if (cudaMemGetInfo(&available, &total) == cudaSuccess)
-      message += "; " + std::to_string(available) + " of the device's " + std::to_string(total) + " are free";
+      message += "; " + std::to_string(available) + " of the device's " + std::to_string(total) +
+                 " are free, the pool holds " + std::to_string(held);
     throw CudaError(message);
   }
   void deallocate(void* memory) const { cudaFree(memory); }
 };
 
-/// A device: its pool of memory and its facts. Streams and allocations keep it.
+/// In every binary that has any kernel.
+template <class = void>
+__global__ void probe_kernel() {}
+
+/// "8.0" for 800, which is how __CUDA_ARCH_LIST__ says it.
+inline std::string capability_text(int architecture) {
+  return std::to_string(architecture / 100) + "." + std::to_string(architecture % 100 / 10);
+}
+
+/// A device: its pool of memory, its plans and its facts. Streams and allocations keep it.
 class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
  public:
   explicit CudaDevice(const CudaOptions& options) : pool(CudaResource{checked(options.device)}), options_(options) {
     activate();
-    int bytes = 0;
-    check(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, options.device),
-          "cudaDeviceGetAttribute");
-    most_shared_ = static_cast<std::size_t>(bytes);
+    capability_ = capability_text(100 * attribute(cudaDevAttrComputeCapabilityMajor) +
+                                  10 * attribute(cudaDevAttrComputeCapabilityMinor));
+    check_kernels({__CUDA_ARCH_LIST__});
+    most_shared_ = static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
   }
 
   Pool<CudaResource> pool;
+  PlanMemory plans;
 
   const CudaOptions& options() const { return options_; }
   /// Bytes of shared memory that a thread block can have.
   std::size_t most_shared() const { return most_shared_; }
+  /// The compute capability, such as "9.0".
+  const std::string& capability() const { return capability_; }
 
   /// Makes this the calling thread's device.
   void activate() const { check(cudaSetDevice(options_.device), "cudaSetDevice"); }
@@ -85,14 +104,30 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
                       (driver == 0 ? "no driver is installed" : "the driver supports CUDA " + version(driver)) +
                       ", this program was built with CUDA " + version(CUDART_VERSION));
     }
-    check(status, "Cuda");
+    check(status == cudaSuccess && devices == 0 ? cudaErrorNoDevice : status, "Cuda");
     if (device < 0 || device >= devices)
       throw ConfigError("Cuda: device must be in [0, " + std::to_string(devices) + "), got " + std::to_string(device));
     return device;
   }
+  /// @throws CudaError if this binary has no kernels for the device.
+  void check_kernels(std::initializer_list<int> architectures) const {
+    cudaFuncAttributes unused{};
+    const cudaError_t status = cudaFuncGetAttributes(&unused, probe_kernel<>);
+    if (status == cudaSuccess) return;
+    std::string built;
+    for (const int a : architectures) built += (built.empty() ? "" : ", ") + capability_text(a);
+    throw CudaError(describe("Cuda", status) + "; the device has compute capability " + capability_ +
+                    ", this program was compiled for " + built);
+  }
+  int attribute(cudaDeviceAttr name) const {
+    int value = 0;
+    check(cudaDeviceGetAttribute(&value, name, options_.device), "cudaDeviceGetAttribute");
+    return value;
+  }
   static std::string version(int v) { return std::to_string(v / 1000) + "." + std::to_string(v % 1000 / 10); }
 
   CudaOptions options_;
+  std::string capability_;
   std::size_t most_shared_ = 0;
   std::mutex mutex_;
   std::vector<std::size_t> unused_;

@@ -5,6 +5,7 @@
 #include <cudnn_graph.h>
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -22,10 +23,31 @@ class CudaError : public Error {
 
 namespace detail {
 
+/// Whether an error is that of a kernel which ran, as a rule one of an earlier call.
+inline bool is_of_a_kernel(cudaError_t status) {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// "call: cudaErrorX: what that means". Forgets the error, so that a later call is not blamed for it.
 inline std::string describe(const std::string& call, cudaError_t status) {
   cudaGetLastError();
-  return call + ": " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status);
+  return call + ": " + cudaGetErrorName(status) + ": " + cudaGetErrorString(status) +
+         (is_of_a_kernel(status) ? "; a kernel of this or an earlier call failed: with CUDA_LAUNCH_BLOCKING=1 in the "
+                                   "environment the call named is its own"
+                                 : "");
 }
 
 inline void check(cudaError_t status, const char* call) {
@@ -39,6 +61,7 @@ inline void check(cudnnStatus_t status, const char* call) {
   if (status == CUDNN_STATUS_SUCCESS) return;
   char text[512] = "";
   cudnnGetLastErrorString(text, sizeof(text));
+  std::replace(text, text + sizeof(text), '\n', ' ');
   throw CudaError(std::string(call) + ": " + cudnnGetErrorString(status) + ": " + text);
 }
 

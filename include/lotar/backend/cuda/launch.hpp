@@ -11,6 +11,7 @@
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/math.hpp>
+#include <lotar/core/pack.hpp>
 
 /// Loops as kernels. The number of threads depends on the problem alone.
 namespace lotar::detail {
@@ -77,6 +78,8 @@ void launch_loop(cudaStream_t stream, std::size_t n, const F& f) {
 template <class F>
 void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const F& f) {
   if (rows == 0 || cols == 0) return;
+  if constexpr (WideKernel<F>)
+    if (is_wide(cols, f)) return launch_loop(stream, rows, cols / F::width, Wide<F>{f});
   unsigned width = 1;
   while (width < cols && width < loop_threads) width *= 2;
   const dim3 threads(width, loop_threads / width);

@@ -4,95 +4,30 @@
 #include <cudnn_graph.h>
 
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <limits>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include <lotar/backend/cuda/convolution_problem.hpp>
+#include <lotar/backend/cuda/dnn.hpp>
 #include <lotar/backend/cuda/error.hpp>
+#include <lotar/backend/cuda/plan_memory.hpp>
+#include <lotar/backend/cuda/timer.hpp>
 #include <lotar/core/backend.hpp>
 
 /// Convolutions as cuDNN's graph API runs them: an operation is described once, and the plan that cuDNN makes of it
 /// kept.
 namespace lotar::detail {
 
-/// Whether a status says that cuDNN does not support what it was asked for.
-inline bool is_unsupported(cudnnStatus_t status) {
-  const int category = CUDNN_STATUS_CATEGORY(status);
-  return category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM;
+inline cudnnDataType_t dnn_type(Storage s) {
+  return s == Storage::float64 ? CUDNN_DATA_DOUBLE : s == Storage::float32 ? CUDNN_DATA_FLOAT : CUDNN_DATA_BFLOAT16;
 }
-
-/// An object of cuDNN's graph API.
-class DnnDescriptor {
- public:
-  explicit DnnDescriptor(cudnnBackendDescriptorType_t type) {
-    check(cudnnBackendCreateDescriptor(type, &descriptor_), "cudnnBackendCreateDescriptor");
-  }
-  DnnDescriptor(DnnDescriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, nullptr)) {}
-  DnnDescriptor& operator=(DnnDescriptor&& other) noexcept {
-    std::swap(descriptor_, other.descriptor_);
-    return *this;
-  }
-  ~DnnDescriptor() {
-    if (descriptor_ != nullptr) cudnnBackendDestroyDescriptor(descriptor_);
-  }
-
-  cudnnBackendDescriptor_t get() const { return descriptor_; }
-
-  template <class T>
-  void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const T& value) {
-    set(name, type, &value, 1);
-  }
-  template <class T, std::size_t N>
-  void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const std::array<T, N>& values) {
-    set(name, type, values.data(), N);
-  }
-  void set(cudnnBackendAttributeName_t name, const DnnDescriptor& value) {
-    set(name, CUDNN_TYPE_BACKEND_DESCRIPTOR, &value.descriptor_, 1);
-  }
-
-  /// Whether cuDNN supports what is described.
-  /// @throws CudaError if it failed for another reason, such as a lack of memory.
-  bool finalize() {
-    const cudnnStatus_t status = cudnnBackendFinalize(descriptor_);
-    if (is_unsupported(status)) return false;
-    check(status, "cudnnBackendFinalize");
-    return true;
-  }
-
- private:
-  void set(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type, const void* values, std::size_t n) {
-    check(cudnnBackendSetAttribute(descriptor_, name, type, static_cast<std::int64_t>(n), values),
-          "cudnnBackendSetAttribute");
-  }
-
-  cudnnBackendDescriptor_t descriptor_ = nullptr;
-};
-
-enum class ConvolutionKind : std::int64_t { forward, backward_data, backward_filter };
-
-/// The arrays of a convolution in one order whatever is computed from the others: x [N, H, W, C], filter [K, R, S, C],
-/// y [N, P, Q, K]. The result's pointer is written.
-struct ConvolutionArrays {
-  void *x, *filter, *y;
-};
-
-/// A convolution that a plan can be made for.
-struct ConvolutionProblem {
-  ConvolutionKind kind;
-  cudnnDataType_t factor_type, result_type;
-  Extents<4> x, filter, y;
-  Conv2d conv;
-  double beta;  ///< result = convolution + beta result
-
-  bool is_result(int array) const {  // 0: x, 1: filter, 2: y
-    return array == (kind == ConvolutionKind::forward ? 2 : kind == ConvolutionKind::backward_data ? 0 : 1);
-  }
-};
 
 /// A way to run one convolution.
 class ConvolutionPlan {
@@ -102,24 +37,21 @@ class ConvolutionPlan {
     plan_.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle);
     plan_.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config_);
     if (!plan_.finalize()) return;
-    std::int64_t count = 0, bytes = 0;
-    check(cudnnBackendGetAttribute(plan_.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, 1, &count,
-                                   &bytes),
-          "cudnnBackendGetAttribute");
-    workspace_bytes_ = static_cast<std::size_t>(bytes);
+    workspace_bytes_ =
+        static_cast<std::size_t>(plan_.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64));
     usable_ = workspace_bytes_ <= most_workspace;
   }
 
   bool usable() const { return usable_; }
   std::size_t workspace_bytes() const { return workspace_bytes_; }
+  EngineChoice choice() const { return choice_of(config_); }
 
   void run(cudnnHandle_t handle, const ConvolutionArrays& arrays, void* workspace) const {
     DnnDescriptor pack(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
     pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, std::array<std::int64_t, 3>{1, 2, 3});
-    pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
-             std::array<void*, 3>{arrays.x, arrays.filter, arrays.y});
+    pack.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, arrays);
     pack.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace);
-    check(cudnnBackendFinalize(pack.get()), "cudnnBackendFinalize");
+    pack.must_finalize();
     check(cudnnBackendExecute(handle, plan_.get(), pack.get()), "cudnnBackendExecute");
   }
 
@@ -131,10 +63,17 @@ class ConvolutionPlan {
   bool usable_ = false;
 };
 
-/// The plans of a stream: the first that cuDNN's heuristics propose and its options allow, so the same in every run.
+struct PlanOptions {
+  bool deterministic, tf32;
+  std::string capability;  ///< of the device
+};
+
+/// The plans of a stream: those that the device's memory has; then, of what cuDNN's heuristics propose and the options
+/// allow, the first, so the same in every run; where the options ask for no determinism, the fastest of the first few.
 class ConvolutionPlans {
  public:
-  ConvolutionPlans(cudaStream_t stream, bool deterministic, bool tf32) : deterministic_(deterministic), tf32_(tf32) {
+  ConvolutionPlans(cudaStream_t stream, PlanMemory& memory, PlanOptions options)
+      : stream_(stream), memory_(memory), options_(std::move(options)) {
     check(cudnnCreate(&handle_), "cudnnCreate");
     const cudnnStatus_t status = cudnnSetStream(handle_, stream);
     if (status != CUDNN_STATUS_SUCCESS) cudnnDestroy(handle_);
@@ -150,35 +89,94 @@ class ConvolutionPlans {
   cudnnHandle_t handle() const { return handle_; }
 
   /// The plan for a problem over arrays that begin where these do; null if cuDNN has none.
-  const ConvolutionPlan* find(const ConvolutionProblem& p, const ConvolutionArrays& arrays) {
-    const std::array<std::int64_t, 3> alignment{aligned(arrays.x), aligned(arrays.filter), aligned(arrays.y)};
-    std::vector<std::int64_t> key{static_cast<std::int64_t>(p.kind),
-                                  p.factor_type,
-                                  p.result_type,
-                                  static_cast<std::int64_t>(p.conv.stride),
-                                  static_cast<std::int64_t>(p.conv.padding),
-                                  std::bit_cast<std::int64_t>(p.beta)};
-    key.insert(key.end(), alignment.begin(), alignment.end());
-    for (const Extents<4>* extents : {&p.x, &p.filter})
-      for (std::size_t i = 0; i < 4; ++i) key.push_back(static_cast<std::int64_t>((*extents)[i]));
+  /// @param allocate  gives memory for what is timed
+  /// @throws CudaError if cuDNN refuses the plan that the memory has.
+  template <class Allocate>
+  const ConvolutionPlan* find(const ConvolutionProblem& p, const ConvolutionArrays& arrays, const Allocate& allocate) {
+    if (const std::size_t version = memory_.version(); version != version_) {
+      plans_.clear();
+      version_ = version;
+    }
+    const std::array<std::int64_t, 3> alignment = alignments(arrays);
+    std::vector<std::int64_t> key = detail::key(p, alignment);
     auto at = plans_.find(key);
-    if (at == plans_.end()) at = plans_.emplace(std::move(key), make(p, alignment)).first;
+    if (at == plans_.end()) at = plans_.emplace(std::move(key), make(p, arrays, alignment, allocate)).first;
     return at->second ? &*at->second : nullptr;
   }
 
  private:
-  /// The power of two that an address is a multiple of, as far as cuDNN cares.
-  static std::int64_t aligned(const void* p) {
-    const auto address = reinterpret_cast<std::uintptr_t>(p) | 16;
-    return static_cast<std::int64_t>(address & (~address + 1));
+  static constexpr std::size_t most_timed = 4;
+
+  template <class Allocate>
+  std::optional<ConvolutionPlan> make(const ConvolutionProblem& p, const ConvolutionArrays& arrays,
+                                      const std::array<std::int64_t, 3>& alignment, const Allocate& allocate) const {
+    const std::string problem = to_string(p, alignment, options_.capability);
+    if (const auto text = memory_.find(problem)) return remembered(p, alignment, problem, *text);
+    std::vector<ConvolutionPlan> plans;
+    if (const auto graph = describe(p, alignment)) plans = proposed(*graph, p, timing() ? most_timed : 1);
+    std::optional<ConvolutionPlan> plan;
+    if (!plans.empty()) plan = std::move(plans[plans.size() == 1 ? 0 : fastest(plans, p, arrays, allocate)]);
+    memory_.keep(problem, to_string(plan ? std::optional(plan->choice()) : std::nullopt));
+    return plan;
+  }
+
+  std::optional<ConvolutionPlan> remembered(const ConvolutionProblem& p, const std::array<std::int64_t, 3>& alignment,
+                                            const std::string& problem, const std::string& text) const {
+    const std::optional<EngineChoice> choice = parse_plan(text);
+    if (!choice) return std::nullopt;
+    std::string why = "cuDNN does not support the convolution";
+    try {
+      if (const auto graph = describe(p, alignment)) {
+        DnnDescriptor config = config_of(*graph, *choice);
+        why = "the backend's options rule the engine out";
+        if (allowed(config, p.factors)) {
+          ConvolutionPlan plan(handle_, std::move(config));
+          if (plan.usable()) return plan;
+          why = "cuDNN does not support it, or it wants too much memory";
+        }
+      }
+    } catch (const CudaError& e) {
+      why = e.what();
+    }
+    throw CudaError("conv2d: the plan \"" + text + "\" for " + problem + " is refused: " + why);
+  }
+
+  /// Whether there may be work on the stream whose time is measured: none is while a step is being captured.
+  bool timing() const {
+    if (options_.deterministic) return false;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(stream_, &status), "cudaStreamIsCapturing");
+    return status == cudaStreamCaptureStatusNone;
+  }
+
+  /// The plan that takes the least time, of two runs after one to warm up, which write to a scratch.
+  template <class Allocate>
+  std::size_t fastest(const std::vector<ConvolutionPlan>& plans, const ConvolutionProblem& p, ConvolutionArrays arrays,
+                      const Allocate& allocate) const {
+    const auto scratch = allocate(p.extents[p.result_array()].size() * bytes_of(p.result));
+    arrays[p.result_array()] = scratch.get();
+    StreamTimer timer(stream_);
+    std::size_t best = 0;
+    double least = std::numeric_limits<double>::infinity();
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      const auto workspace = allocate(plans[i].workspace_bytes());
+      const auto run = [&] { plans[i].run(handle_, arrays, workspace.get()); };
+      run();
+      timer.begin();
+      run();
+      run();
+      const double time = timer.end();
+      if (time < least) least = time, best = i;
+    }
+    return best;
   }
 
   /// cuDNN counts dimensions as [N, C, H, W] and [K, C, R, S]; strides say that channels lie innermost.
-  static std::optional<DnnDescriptor> tensor(std::int64_t id, cudnnDataType_t type, const Extents<4>& extents,
+  static std::optional<DnnDescriptor> tensor(std::int64_t id, Storage storage, const Extents<4>& extents,
                                              std::int64_t alignment) {
     const auto e = [&](std::size_t i) { return static_cast<std::int64_t>(extents[i]); };
     DnnDescriptor d(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    d.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, type);
+    d.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, dnn_type(storage));
     d.set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, std::array<std::int64_t, 4>{e(0), e(3), e(1), e(2)});
     d.set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64,
           std::array<std::int64_t, 4>{e(1) * e(2) * e(3), 1, e(2) * e(3), e(3)});
@@ -188,13 +186,16 @@ class ConvolutionPlans {
     return d;
   }
 
-  std::optional<ConvolutionPlan> make(const ConvolutionProblem& p, const std::array<std::int64_t, 3>& alignment) const {
-    const auto type = [&](int array) { return p.is_result(array) ? p.result_type : p.factor_type; };
-    const auto x = tensor(1, type(0), p.x, alignment[0]), filter = tensor(2, type(1), p.filter, alignment[1]),
-               y = tensor(3, type(2), p.y, alignment[2]);
+  /// The operation graph; none if cuDNN does not support it.
+  std::optional<DnnDescriptor> describe(const ConvolutionProblem& p,
+                                        const std::array<std::int64_t, 3>& alignment) const {
+    const auto array = [&](std::size_t i) {
+      return tensor(static_cast<std::int64_t>(i) + 1, p.storage_of(i), p.extents[i], alignment[i]);
+    };
+    const auto x = array(0), filter = array(1), y = array(2);
     if (!x || !filter || !y) return std::nullopt;
 
-    const bool wide = p.factor_type == CUDNN_DATA_DOUBLE;
+    const bool wide = p.factors == Storage::float64;
     const auto stride = static_cast<std::int64_t>(p.conv.stride), padding = static_cast<std::int64_t>(p.conv.padding);
     DnnDescriptor conv(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
     conv.set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64, std::int64_t{2});
@@ -224,64 +225,51 @@ class ConvolutionPlans {
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation);
     graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, handle_);
     if (!graph.finalize()) return std::nullopt;
+    return graph;
+  }
 
-    std::exception_ptr failure;  // of an engine: thrown if no other one can
-    for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
-      for (DnnDescriptor& config : proposals(graph, mode)) {
-        if (!allowed(config, p.factor_type)) continue;
+  /// The first plans, at most `most`, that cuDNN proposes and the options allow.
+  /// @throws CudaError with what the last engine met if none can.
+  std::vector<ConvolutionPlan> proposed(const DnnDescriptor& graph, const ConvolutionProblem& p,
+                                        std::size_t most) const {
+    std::vector<ConvolutionPlan> plans;
+    std::exception_ptr failure;
+    for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+      for (DnnDescriptor& config : configs(graph, mode)) {
+        if (!allowed(config, p.factors)) continue;
         try {
           ConvolutionPlan plan(handle_, std::move(config));
-          if (plan.usable()) return plan;
+          if (plan.usable()) plans.push_back(std::move(plan));
         } catch (const CudaError&) {
           failure = std::current_exception();
         }
+        if (plans.size() == most) return plans;
       }
+      if (!plans.empty()) return plans;
+    }
     if (failure) std::rethrow_exception(failure);
-    return std::nullopt;
+    return plans;
   }
 
   /// Engine configurations, best first.
-  static std::vector<DnnDescriptor> proposals(const DnnDescriptor& graph, cudnnBackendHeurMode_t mode) {
-    std::vector<DnnDescriptor> configs;
+  static std::vector<DnnDescriptor> configs(const DnnDescriptor& graph, cudnnBackendHeurMode_t mode) {
     DnnDescriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
     heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
-    if (!heuristics.finalize()) return configs;
-    const auto results = [&](std::int64_t wanted, cudnnBackendDescriptor_t* out) {
-      std::int64_t count = 0;
-      check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
-                                     wanted, &count, out),
-            "cudnnBackendGetAttribute");
-      return count;
-    };
-    std::vector<cudnnBackendDescriptor_t> raw;
-    for (std::int64_t n = results(0, nullptr); n > 0; --n) {
-      configs.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
-      raw.push_back(configs.back().get());
-    }
-    if (raw.empty()) return configs;
-    const auto filled = static_cast<std::size_t>(results(static_cast<std::int64_t>(raw.size()), raw.data()));
-    while (configs.size() > filled) configs.pop_back();
-    return configs;
+    if (!heuristics.finalize()) return {};
+    return heuristics.objects(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
+                              heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS));
   }
 
   /// Whether the options allow what the configuration's engine does to the numbers.
-  bool allowed(const DnnDescriptor& config, cudnnDataType_t type) const {
-    DnnDescriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
-    cudnnBackendDescriptor_t raw = engine.get();
-    std::int64_t count = 0;
-    check(cudnnBackendGetAttribute(config.get(), CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count,
-                                   &raw),
-          "cudnnBackendGetAttribute");
-    std::array<cudnnBackendNumericalNote_t, CUDNN_NUMERICAL_NOTE_TYPE_COUNT> notes{};
-    check(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
-                                   static_cast<std::int64_t>(notes.size()), &count, notes.data()),
-          "cudnnBackendGetAttribute");
-    for (std::size_t i = 0; i < notes.size() && i < static_cast<std::size_t>(count); ++i) {
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && deterministic_) return false;
-      if (notes[i] == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
-      if (type == CUDNN_DATA_FLOAT && !tf32_ &&
-          (notes[i] == CUDNN_NUMERICAL_NOTE_TENSOR_CORE || notes[i] == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
+  bool allowed(const DnnDescriptor& config, Storage factors) const {
+    const DnnDescriptor engine = engine_of(config);
+    for (const auto note : engine.values<cudnnBackendNumericalNote_t>(
+             CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT)) {
+      if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && options_.deterministic) return false;
+      if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
+      if (factors == Storage::float32 && !options_.tf32 &&
+          (note == CUDNN_NUMERICAL_NOTE_TENSOR_CORE || note == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))
         return false;
     }
     return true;
@@ -306,8 +294,11 @@ class ConvolutionPlans {
        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
        CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA}};
 
-  bool deterministic_, tf32_;
+  cudaStream_t stream_;
+  PlanMemory& memory_;
+  PlanOptions options_;
   cudnnHandle_t handle_ = nullptr;
+  std::size_t version_ = 0;
   std::map<std::vector<std::int64_t>, std::optional<ConvolutionPlan>> plans_;
 };
 

@@ -49,7 +49,10 @@ class Staging {
  private:
   void release() {
     for (cudaEvent_t sent : sent_)
-      if (sent != nullptr) cudaEventDestroy(sent);
+      if (sent != nullptr) {
+        cudaEventSynchronize(sent);  // what is under way reads the memory
+        cudaEventDestroy(sent);
+      }
     cudaFreeHost(memory_);
   }
 
@@ -160,8 +163,11 @@ class CudaStream {
   }
 
   ConvolutionPlans& plans() {
-    if (!plans_)
-      plans_ = std::make_unique<ConvolutionPlans>(stream_, device_->options().deterministic, device_->options().tf32);
+    if (!plans_) {
+      const CudaOptions& options = device_->options();
+      plans_ = std::make_unique<ConvolutionPlans>(
+          stream_, device_->plans, PlanOptions{options.deterministic, options.tf32, device_->capability()});
+    }
     return *plans_;
   }
 

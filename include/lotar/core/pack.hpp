@@ -1,0 +1,81 @@
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+
+#include <lotar/core/config.hpp>
+
+/// Neighbours in memory that are read and written at once: a GPU's threads reach its bandwidth by 16 bytes each, not by 2.
+namespace lotar {
+
+/// The values of T in 16 bytes.
+template <class T>
+inline constexpr std::size_t pack_width = 16 / sizeof(T);
+
+/// n neighbours, of a multiple of 16 bytes.
+template <class T, std::size_t n>
+struct Pack {
+  static_assert(n * sizeof(T) % 16 == 0);
+  T values[n];
+
+  LOTAR_FN const T& operator[](std::size_t i) const { return values[i]; }
+  LOTAR_FN T& operator[](std::size_t i) { return values[i]; }
+};
+
+namespace detail {
+
+/// 16 bytes of anything.
+struct __attribute__((may_alias, aligned(16))) PackWords {
+  std::uint32_t words[4];
+};
+
+}  // namespace detail
+
+/// @param from  aligned to 16 bytes
+template <std::size_t n, class T>
+LOTAR_FN inline Pack<T, n> load_pack(const T* from) {
+  detail::PackWords words[n * sizeof(T) / 16];
+  for (std::size_t i = 0; i < n * sizeof(T) / 16; ++i) words[i] = reinterpret_cast<const detail::PackWords*>(from)[i];
+  Pack<T, n> pack;
+  __builtin_memcpy(&pack, words, sizeof(pack));
+  return pack;
+}
+
+/// @param to  aligned to 16 bytes
+template <class T, std::size_t n>
+LOTAR_FN inline void store_pack(const Pack<T, n>& pack, T* to) {
+  detail::PackWords words[n * sizeof(T) / 16];
+  __builtin_memcpy(words, &pack, sizeof(pack));
+  for (std::size_t i = 0; i < n * sizeof(T) / 16; ++i) reinterpret_cast<detail::PackWords*>(to)[i] = words[i];
+}
+
+/// Whether each of these is aligned to 16 bytes, or null.
+template <class... T>
+LOTAR_FN inline bool are_aligned(const T*... arrays) {
+  return ((reinterpret_cast<std::uintptr_t>(arrays) | ...) & 15) == 0;
+}
+
+/// A kernel f(r, c) that a backend may run `width` neighbours at a time: f.wide(r, c), for c a multiple of width, is f(r,
+/// c) to f(r, c + width - 1), where the number of columns is a multiple of width and f.is_aligned().
+template <class F>
+concept WideKernel = requires(const F& f, std::size_t i) {
+  { F::width } -> std::convertible_to<std::size_t>;
+  f.wide(i, i);
+  { f.is_aligned() } -> std::same_as<bool>;
+};
+
+/// f over groups of neighbours: (r, group).
+template <WideKernel F>
+struct Wide {
+  F f;
+  LOTAR_FN void operator()(std::size_t r, std::size_t group) const { f.wide(r, group * F::width); }
+};
+
+/// Whether a loop over columns may run in groups.
+template <WideKernel F>
+LOTAR_FN bool is_wide(std::size_t cols, const F& f) {
+  return cols % F::width == 0 && f.is_aligned();
+}
+
+}  // namespace lotar
