@@ -123,7 +123,7 @@ bool agrees(const std::vector<A>& got, std::size_t channels, std::size_t spots, 
     worst = off > worst || off != off ? off : worst;
     largest = std::max(largest, std::abs(wanted));
   }
-  return worst <= (std::is_same_v<T, bf16> ? 3e-2 : 1e-3) * largest;
+  return worst <= (std::is_same_v<T, bf16> ? 1e-2 : 1e-3) * largest;
 }
 
 /// Training's forward pass, and backward's unless it is left out. FLOPs are those of the convolutions.
