@@ -73,7 +73,7 @@ mkdir -p "$work"/{tests,sanitizers,benches,peers}
 note() { printf '%s\t%s\t%s\t%s\n' "$@" >>"$work/results.tsv"; printf '  %-12s %6s s  %s %s\n' "$3" "$4" "$1" "$2"; }
 
 run_one() {  # PHASE NAME MOST_SECONDS COMMAND...
-  local phase=$1 name=$2 most=$3 status=0 start=${EPOCHREALTIME/./} log=$work/$1/$2.log
+  local phase=$1 name=$2 most=$3 status=0 start=${EPOCHREALTIME/[.,]/} log=$work/$1/$2.log
   shift 3
   local rest=$((end - EPOCHSECONDS))
   if [[ ! -x $(command -v "$1") ]]; then
@@ -84,7 +84,7 @@ run_one() {  # PHASE NAME MOST_SECONDS COMMAND...
     return
   fi
   timeout -k 5 "$((rest < most ? rest : most))" "$@" >"$log" 2>&1 </dev/null || status=$?
-  local took=$(((${EPOCHREALTIME/./} - start) / 1000))
+  local took=$(((${EPOCHREALTIME/[.,]/} - start) / 1000))
   case $status in
     0) if grep -q 'ERROR OCCURRED' "$log"; then status=failed; else status=passed; fi ;;
     77) status=skipped ;;

@@ -121,7 +121,7 @@ def report(work, results, facts, benchmarks):
 
     if phases["tests"]:
         yield "## Tests\n"
-        yield from table(["program", "result", "seconds"], [r[1:] for r in phases["tests"]])
+        yield from table(["program", "result", "seconds"], sorted(r[1:] for r in phases["tests"]))
     if phases["sanitizers"]:
         yield "## compute-sanitizer\n"
         cells = sanitizer_rows(phases["sanitizers"], work / "sanitizers")
