@@ -89,7 +89,7 @@ def sanitizer_rows(results, logs):
     for _, name, status, _ in results:
         tool, _, program = name.partition(".")
         summary = re.findall(r"SUMMARY: (.*)", "\n".join(tail(logs / f"{name}.log", 20)))
-        cells.setdefault(program or name, {})[tool] = ("" if status == "passed" else f"**{status}**: ") + "; ".join(summary)
+        cells.setdefault(program or name, {})[tool] = "; ".join([*([] if status == "passed" else [f"**{status}**"]), *summary])
     return cells
 
 
@@ -110,7 +110,13 @@ def report(work, results, facts, benchmarks):
     bad = [r for r in results if r[2] not in ("passed", "skipped")]
     if bad:
         yield "## What failed\n"
+    for phase in phases:
+        late = [name for _, name, status, _ in phases[phase] if status == "not run"]
+        if late:
+            yield f"{phase} not run for want of time: {', '.join(late)}\n"
     for phase, name, status, _ in bad:
+        if status == "not run":
+            continue
         yield f"{phase} {name}: {status}\n"
         lines = tail(work / phase / f"{name}.log", LAST_LINES)
         if phase == "build":
