@@ -33,7 +33,7 @@ def turn_hue(x, turn):
     chroma = high - x.amin(1, keepdim=True)
     part = chroma.clamp(min=1e-12)
     hue = torch.where(high == r, (g - b) / part, torch.where(high == g, 2 + (b - r) / part, 4 + (r - g) / part))
-    k = torch.remainder(hue + 6 * turn + torch.tensor([5.0, 3.0, 1.0], device=x.device).view(1, 3, 1, 1), 6)
+    k = torch.cat([torch.remainder(hue + 6 * turn + start, 6) for start in (5, 3, 1)], 1)
     return high - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
 
@@ -52,6 +52,6 @@ def two_views(images, scale=0.08):
     x = images.to(memory_format=torch.channels_last).float().div(255).repeat(2, 1, 1, 1)
     x = jitter(crop_and_flip(x, scale))
     x = torch.where(uniform(x, 0, 1) < 0.2, gray(x), x)
-    mean = torch.tensor([0.485, 0.456, 0.406], device=x.device).view(1, 3, 1, 1)
-    deviation = torch.tensor([0.229, 0.224, 0.225], device=x.device).view(1, 3, 1, 1)
-    return ((x - mean) / deviation).contiguous(memory_format=torch.channels_last)
+    moments = zip((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # numbers: a CUDA graph takes no tensors from the host
+    x = torch.cat([(x[:, c : c + 1] - mean) / deviation for c, (mean, deviation) in enumerate(moments)], 1)
+    return x.contiguous(memory_format=torch.channels_last)
