@@ -3,26 +3,39 @@
 #include <lotar/core/distributed.hpp>
 
 // ExampleBackend, the backend that this build of the program runs on: a source that names it is built once per backend.
+//
+//   make_backend(threads, tf32)  threads of the CPU, of each process, 0: one a core; tf32: see CudaOptions
+//   default_precision            of --precision
 #if defined(__CUDACC__)
 
 #include <lotar/backend/cuda.hpp>
+#if defined(LOTAR_EXAMPLE_MPI)
+#include <lotar/backend/nccl.hpp>
+using ExampleBackend = lotar::Nccl<lotar::Cuda>;
+inline ExampleBackend make_backend(int, bool tf32 = false) {
+  return ExampleBackend(lotar::Cuda({.device = lotar::local_rank(), .tf32 = tf32}));
+}
+#else
 using ExampleBackend = lotar::Cuda;
-inline ExampleBackend make_backend(int) { return ExampleBackend(); }
-
-#elif defined(LOTAR_EXAMPLE_MPI)
-
-#include <lotar/backend/cpu.hpp>
-#include <lotar/backend/mpi.hpp>
-using ExampleBackend = lotar::Mpi<lotar::Cpu>;
-/// @param threads  of each process; 0: one a core
-inline ExampleBackend make_backend(int threads) { return ExampleBackend(lotar::Cpu({.threads = threads})); }
+inline ExampleBackend make_backend(int, bool tf32 = false) { return ExampleBackend({.tf32 = tf32}); }
+#endif
+inline constexpr const char* default_precision = "bf16";
 
 #else
 
 #include <lotar/backend/cpu.hpp>
+#if defined(LOTAR_EXAMPLE_MPI)
+#include <lotar/backend/mpi.hpp>
+using ExampleBackend = lotar::Mpi<lotar::Cpu>;
+#else
 using ExampleBackend = lotar::Cpu;
-/// @param threads  0: one a core
-inline ExampleBackend make_backend(int threads) { return ExampleBackend({.threads = threads}); }
+#endif
+/// @throws lotar::ConfigError for tf32.
+inline ExampleBackend make_backend(int threads, bool tf32 = false) {
+  if (tf32) throw lotar::ConfigError("--precision: tf32 is for CUDA; wanted float32 or bf16");
+  return ExampleBackend(lotar::Cpu({.threads = threads}));
+}
+inline constexpr const char* default_precision = "float32";
 
 #endif
 

@@ -86,11 +86,12 @@ void draw_views(const std::string& path, ExampleBackend& b, const TrainingData& 
 }
 
 /// Trains by a method, given what makes its views end in a normalisation or without one.
-template <class Method, class Views>
+/// @tparam T  how activations are stored
+template <class T, class Method, class Views>
 void train(const Options& options, ExampleBackend& b, const TrainingData& data, Method method, const Views& views) {
   auto training =
-      lotar::make_pretraining(b, data.pixels(), data.shape(), pretraining_options(options, data.counts.size()),
-                              std::move(method), views(lotar::imagenet_normalize));
+      lotar::make_pretraining<T>(b, data.pixels(), data.shape(), pretraining_options(options, data.counts.size()),
+                                 std::move(method), views(lotar::imagenet_normalize));
   const lotar::Clock& clock = training.clock();
   std::size_t last = training.steps();
   if (options.max_steps > 0) last = std::min<std::size_t>(last, options.max_steps);
@@ -140,39 +141,41 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());
 }
 
+template <class T>
 void train(const Options& options) {
   const TrainingData data = load_training_data(options);
-  ExampleBackend b = make_backend(options.threads);
+  ExampleBackend b = make_backend(options.threads, options.precision == "tf32");
   const std::size_t size = data.shape()[1];
   if (options.method == "supervised") {
     const lotar::Tensor<std::int32_t, 1, ExampleBackend> labels(b, {{data.images.labels.size()}}, data.images.labels);
     const auto views = [&](const lotar::Normalize& last) { return lotar::crop_flip_augmentation(size, last); };
-    train(options, b, data, lotar::Supervised<ExampleBackend>(labels.view()), views);
+    train<T>(options, b, data, lotar::Supervised<ExampleBackend>(labels.view()), views);
     return;
   }
   lotar::LotarOptions weights{.sign = 0};
   if (options.lotar != "none") weights = lotar::lotar_preset(options.lotar);
   const lotar::Lotar lotar(weights);
   if (options.rand_augment == 0) {
-    train(options, b, data, lotar, [&](const lotar::Normalize& last) { return augmentation(options, size, last); });
+    train<T>(options, b, data, lotar, [&](const lotar::Normalize& last) { return augmentation(options, size, last); });
     return;
   }
   lotar::Bcl<ExampleBackend, lotar::Lotar> bcl(b, data.images.size(), lotar);
   const lotar::BoostedRandAugment<ExampleBackend::Memory> boost{
       .operations = static_cast<std::size_t>(options.rand_augment), .strengths = bcl.strengths()};
   const auto views = [&](const lotar::Normalize& last) { return augmentation(options, size, boost, last); };
-  train(options, b, data, std::move(bcl), views);
+  train<T>(options, b, data, std::move(bcl), views);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
+  options.precision = default_precision;
   CLI::App app("Train an encoder on a long-tailed data set without its labels.", "pretrain");
   add_options(app, options);
   const int code = run_program(app, argc, argv, [&] {
     check(options);
-    train(options);
+    options.precision == "bf16" ? train<lotar::bf16>(options) : train<float>(options);
   });
   return end_program(code);
 }

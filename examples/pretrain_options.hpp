@@ -91,7 +91,9 @@ inline void add_options(CLI::App& app, Options& o) {
   app.add_option("--weight-decay", o.weight_decay, "Of all parameters");
   app.add_option("--warmup-epochs", o.warmup_epochs, "Epochs in which the learning rate grows from 0")
       ->check(not_negative());
-  app.add_option("--precision", o.precision, "float32");
+  app.add_option("--precision", o.precision,
+                 "Of activations and the convolutions' weights: float32, bf16, or on CUDA tf32 (float32 whose products "
+                 "round their factors to 10 bits); all else is float32");
   app.add_option("--norms", o.norms,
                  "Of several processes: batch norms over the whole batch (synchronized) or each process' part (own)");
   app.add_option("--seed", o.seed, "Of the parameters, the order and the views")->check(not_negative());
@@ -132,7 +134,8 @@ inline void check(Options& o) {
   if (o.stem != "cifar" && o.stem != "imagenet") refuse("--stem: wanted cifar or imagenet, got \"" + o.stem + "\"");
   if (o.norms != "synchronized" && o.norms != "own")
     refuse("--norms: wanted synchronized or own, got \"" + o.norms + "\"");
-  if (o.precision != "float32") refuse("--precision: wanted float32, got \"" + o.precision + "\"");
+  if (o.precision != "float32" && o.precision != "tf32" && o.precision != "bf16")
+    refuse("--precision: wanted float32, tf32 or bf16, got \"" + o.precision + "\"");
   if (!(o.crop_scale >= 0 && o.crop_scale <= 1))
     refuse("--crop-scale: wanted 0 to 1, got " + std::to_string(o.crop_scale));
   if (o.checkpoint_every == 0 || o.metrics_every == 0)

@@ -15,6 +15,7 @@ THIRD_PARTIES = [
     (r"tbb/|oneapi/|cuda|cublas|cudnn|cub/|thrust/|nccl\.h|mpi\.h|cxxabi\.h", "backend/"),
     (r"zlib\.h|png\.h|jpeglib\.h|jerror\.h|nlohmann/|fcntl\.h|unistd\.h|sys/", "io/"),
     (r"xtensor/|xtl/", "data/host_array.hpp"),
+    (r"immintrin\.h", "backend/cpu/"),
 ]
 
 # Headers without a test of their own. A header in a sub-folder (backend/cpu/) is tested with the header above it (backend/cpu.hpp).

@@ -1,5 +1,6 @@
 #include <lotar/nn/network.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -71,6 +72,31 @@ TEST_CASE("descent lowers the loss, and evaluation then changes nothing") {
   const auto statistics = state.statistics.to_host(b);
   CHECK(loss(false) == loss(false));
   CHECK(state.statistics.to_host(b) == statistics);
+}
+
+TEST_CASE("a backward pass says which gradients are final, from the last to the first") {
+  TestBackend b;
+  const Network net(small_options());
+  NetworkState<float, TestBackend> state(b, net.table(), 1);
+  const Array<4, float> x(b, extents, noise_values<float>(extents.size(), 1));
+  auto pass = state.pass(b, true);
+  const auto z = net.forward(b, x.share(), pass);
+  std::vector<std::size_t> firsts;
+  std::vector<std::vector<float>> then;
+  pass.gradients_final = [&](std::size_t first) {
+    firsts.push_back(first);
+    then.push_back(state.gradients.to_host(b));
+  };
+  net.backward(b, Array<2, float>(b, z.extents, noise_values<float>(z.size(), 2)), pass);
+  const auto last = state.gradients.to_host(b);
+  REQUIRE(firsts.size() == 5);  // the projector and four blocks
+  CHECK(firsts[0] == entry(net.table().parameters(), "projector.0.weight").offset);
+  CHECK(firsts[4] == entry(net.table().parameters(), "layer1.0.conv1.weight").offset);
+  for (std::size_t i = 0; i < firsts.size(); ++i) {
+    const auto from = static_cast<std::ptrdiff_t>(firsts[i]);
+    CHECK(std::equal(last.begin() + from, last.end(), then[i].begin() + from));
+    CHECK_FALSE(std::equal(last.begin(), last.begin() + from, then[i].begin()));
+  }
 }
 
 TEST_CASE("the steady state allocates nothing") {

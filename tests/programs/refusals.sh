@@ -65,7 +65,8 @@ refuse 'thesis, mlp, mlp_bn or linear' train --projector other
 refuse 'wanted lars, sgd or adam' train --optimizer adagrad
 refuse 'wanted thesis, bcl or crop_flip' train --augmentation none
 refuse 'wanted cifar or imagenet' train --stem other
-refuse 'wanted float32' train --precision fp8
+refuse 'wanted float32, tf32 or bf16, got "fp8"' train --precision fp8
+refuse 'tf32 is for CUDA; wanted float32 or bf16' train --precision tf32
 refuse 'wanted synchronized or own' train --norms none
 refuse 'wanted 0 to 1' train --crop-scale 2
 refuse 'threads must be >= 0' train --threads=-1

@@ -25,6 +25,7 @@ PretrainingOptions options(const char* projector = "mlp_bn", double learning_rat
   o.schedule.learning_rate = learning_rate;
   o.network.projector = projector;
   o.batch_size = 6;
+  o.bucket = 500;  // several
   return o;
 }
 

@@ -24,6 +24,12 @@ struct CpuMemory {};
 struct CpuOptions {
   int threads = 0;                  ///< 0: one a core
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
+  /// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) where that is faster, by up to three times. Its rounding
+  /// errors, some 1e-6 of the largest result, are one to three times those of the direct sums. Never for T = double.
+  bool winograd = true;
+  /// Convolutions of bf16 by AVX-512 BF16 where the processor has it and it is faster: the products are exact as they
+  /// are without it, but summed two at a time, and tiny results become 0.
+  bool bf16_products = true;
 };
 
 /// The backend of the host's cores: loops over oneTBB, products and convolutions in registers.
@@ -141,12 +147,13 @@ class Cpu {
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost 2 N P Q K R S C flops; scratch: the filter, and a padded image a thread.
+  /// @cost 2 N P Q K R S C flops, a quarter of them by Winograd's algorithm; scratch: the filter (four times, by
+  ///       Winograd's), and some padded images or tiles a thread.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
-    detail::conv2d_forward<T>(*this, shared_->threads, x, filter, conv, y);
+    detail::conv2d_forward<T>(*this, shared_->threads, shared_->ways, x, filter, conv, y);
   }
 
   /// dx = the gradient of the convolution's input + beta dx.
@@ -154,7 +161,7 @@ class Cpu {
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
                             const View<T, 4, Memory>& dx) {
-    detail::conv2d_backward_data<T>(*this, shared_->threads, dy, filter, conv, beta, dx);
+    detail::conv2d_backward_data<T>(*this, shared_->threads, shared_->ways, dy, filter, conv, beta, dx);
   }
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
@@ -163,7 +170,8 @@ class Cpu {
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
                               Conv2d conv, double beta,
                               const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, x, dy, conv, beta, dfilter);
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->ways, x, dy, conv, beta,
+                                                           dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.
@@ -179,7 +187,9 @@ class Cpu {
  private:
   struct Shared {
     explicit Shared(const CpuOptions& options)
-        : threads(checked(options.threads)), poison(options.poison_allocations) {}
+        : threads(checked(options.threads)),
+          poison(options.poison_allocations),
+          ways{options.winograd, options.bf16_products} {}
     static int checked(int threads) {
       if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
       return threads;
@@ -187,6 +197,7 @@ class Cpu {
     Pool<Resource> pool;
     detail::Threads threads;
     bool poison;
+    detail::ConvolutionWays ways;
   };
 
   std::shared_ptr<Shared> shared_;

@@ -27,11 +27,14 @@ inline void check(ncclResult_t status, const char* call) {
     throw NcclError(std::string(call) + ": " + ncclGetErrorString(status) + ": " + ncclGetLastError(nullptr));
 }
 
-/// NCCL's communicator of the processes that mpirun began, each with a device of its own.
+/// NCCL's communicator of the processes that mpirun began, each with a device of its own. All that they tell each other
+/// goes through one stream, as it was called, whatever stream of the backend it is for: a communicator on two streams at
+/// once could meet in another order elsewhere.
+template <class Base>
 class NcclRanks {
  public:
-  /// On the calling thread's current device.
-  NcclRanks() : processes_(MPI_COMM_WORLD) {
+  explicit NcclRanks(Base& base) : transfers_(base.fork()), processes_(MPI_COMM_WORLD) {
+    transfers_.sync();  // makes its device the current one
     ncclUniqueId id{};
     if (processes_.rank() == 0) check(ncclGetUniqueId(&id), "ncclGetUniqueId");
     processes_.broadcast(&id, sizeof(id));
@@ -45,27 +48,33 @@ class NcclRanks {
   std::size_t ranks() const { return processes_.ranks(); }
 
   template <class T>
-  void all_reduce(T* values, std::size_t n, cudaStream_t stream) {
+  void all_reduce(Base& base, T* values, std::size_t n) {
     constexpr ncclDataType_t type = std::is_same_v<T, double> ? ncclDouble : ncclFloat;
     static_assert(std::is_same_v<T, double> || std::is_same_v<T, float>);
-    if (n > 0) check(ncclAllReduce(values, values, n, type, ncclSum, comm_, stream), "ncclAllReduce");
+    if (n == 0) return;
+    transfers_.wait(base);
+    check(ncclAllReduce(values, values, n, type, ncclSum, comm_, transfers_.stream()), "ncclAllReduce");
+    base.wait(transfers_);
   }
 
   /// The shares differ in size, so each rank sends its own to all.
   template <class T>
-  void all_gather(const T* part, T* whole, std::size_t rows, std::size_t width, cudaStream_t stream) {
+  void all_gather(Base& base, const T* part, T* whole, std::size_t rows, std::size_t width) {
+    transfers_.wait(base);
     check(ncclGroupStart(), "ncclGroupStart");
     for (std::size_t r = 0; r < ranks(); ++r) {
       const Share s = share(rows, r, ranks());
       if (s.size > 0)
         check(ncclBroadcast(part, whole + s.first * width, s.size * width * sizeof(T), ncclChar, static_cast<int>(r),
-                            comm_, stream),
+                            comm_, transfers_.stream()),
               "ncclBroadcast");
     }
     check(ncclGroupEnd(), "ncclGroupEnd");
+    base.wait(transfers_);
   }
 
  private:
+  Base transfers_;
   MpiRanks processes_;
   ncclComm_t comm_ = nullptr;
 };
@@ -73,7 +82,8 @@ class NcclRanks {
 }  // namespace detail
 
 /// A CUDA backend in several processes that mpirun began, one a device: each computes its share of every batch. What
-/// they tell each other goes by NCCL, in the order of the stream, and is recorded with a step.
+/// they tell each other goes by NCCL, in the order of the calls, and is recorded with a step; a fork's may go on while
+/// this one computes.
 ///
 /// Sums are the same bits on all ranks. A process that fails must end the others: let main return leave(code).
 ///
@@ -85,10 +95,7 @@ class Nccl : public Base {
   static constexpr const char* name = "nccl";
 
   /// @throws NcclError or MpiError if these fail; so do two processes of one device.
-  explicit Nccl(Base base) : Base(std::move(base)) {
-    this->sync();  // makes its device the current one
-    ranks_ = std::make_shared<detail::NcclRanks>();
-  }
+  explicit Nccl(Base base) : Base(std::move(base)), ranks_(std::make_shared<detail::NcclRanks<Base>>(*this)) {}
 
   std::size_t rank() const { return ranks_->rank(); }
   std::size_t ranks() const { return ranks_->ranks(); }
@@ -96,7 +103,7 @@ class Nccl : public Base {
   /// @throws NcclError if NCCL fails.
   template <class T>
   void all_reduce(const View<T, 1, Memory>& values) {
-    ranks_->all_reduce(values.data, values.size(), this->stream());
+    ranks_->all_reduce(*this, values.data, values.size());
   }
 
   /// @param part   this rank's share of the rows of `whole`, see share()
@@ -106,16 +113,16 @@ class Nccl : public Base {
   void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
     check_own_share("all_gather", *this, part.extents, whole.extents);
     const std::size_t width = whole.extent(0) == 0 ? 0 : whole.size() / whole.extent(0);
-    ranks_->all_gather(part.data, whole.data, whole.extent(0), width, this->stream());
+    ranks_->all_gather(*this, part.data, whole.data, whole.extent(0), width);
   }
 
   /// Another context of the same process, whose calls count as this one's.
   Nccl fork() const { return Nccl(Base::fork(), ranks_); }
 
  private:
-  Nccl(Base base, std::shared_ptr<detail::NcclRanks> ranks) : Base(std::move(base)), ranks_(std::move(ranks)) {}
+  Nccl(Base base, std::shared_ptr<detail::NcclRanks<Base>> ranks) : Base(std::move(base)), ranks_(std::move(ranks)) {}
 
-  std::shared_ptr<detail::NcclRanks> ranks_;
+  std::shared_ptr<detail::NcclRanks<Base>> ranks_;
 };
 
 }  // namespace lotar

@@ -37,7 +37,7 @@ struct NtXent {
 namespace detail {
 
 /// Rows of the similarities that are held at a time. No result depends on it.
-inline constexpr std::size_t nt_xent_tile_rows = 512;
+inline constexpr std::size_t nt_xent_tile_rows = 256;
 
 template <class T, class Memory>
 struct Invert {
@@ -72,31 +72,34 @@ struct NtXentRow {
   }
 };
 
-/// Row r of a tile holds the cosines c_ab of anchor a = first + r; they become d(sum of coefficient l) / d c_ab, where
-/// a pair counts as (a, b) in the loss of a and as (b, a) in that of b.
+/// Row r of a tile holds the cosines c_ab of anchor a = first + r with the rows b >= first; they become d(sum of
+/// coefficient l) / d c_ab, where a pair counts as (a, b) in the loss of a and as (b, a) in that of b: so the matrix of
+/// them is symmetric, and this half is all of it.
 template <class T, class Memory>
 struct NtXentRowBackward {
   View<T, 2, Memory> tile;
-  std::size_t first;
+  std::size_t first, count;  // count: of all rows
   View<const T, 1, Memory> inverse_temperature;
   Denominator denominator;
   View<const T, 1, Memory> log_sum_exp, coefficients, of_positives;
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t r) const {
-    const std::size_t m = tile.extent(1), a = first + r, p = a < m / 2 ? a + m / 2 : a - m / 2;
+    const std::size_t cols = tile.extent(1), a = first + r, p = a < count / 2 ? a + count / 2 : a - count / 2;
     const T scale = inverse_temperature(0), all = log_sum_exp(a), weight = scale * coefficients(a);
-    const T *alls = log_sum_exp.data, *weights = coefficients.data;
-    T* cosine = tile.data + r * m;
+    const T *alls = log_sum_exp.data + first, *weights = coefficients.data + first;
+    T* cosine = tile.data + r * cols;
     // softmax of row a at b, and of row b at a
-    block.for_each(m, [=](std::size_t j) {
+    block.for_each(cols, [=](std::size_t j) {
       const T s = product(scale, cosine[j]);
       cosine[j] = weight * exp(s - all) + scale * weights[j] * exp(s - alls[j]);
     });
     block.for_each(1, [&](std::size_t) {
-      cosine[a] = T(0);
-      if (denominator == Denominator::negatives) cosine[p] = T(0);
-      cosine[p] -= scale * of_positives(a) + scale * of_positives(p);
+      cosine[r] = T(0);
+      if (p < first) return;
+      T& positive = cosine[p - first];
+      if (denominator == Denominator::negatives) positive = T(0);
+      positive -= scale * of_positives(a) + scale * of_positives(p);
     });
   }
 };
@@ -113,7 +116,7 @@ struct NtXentRowBackward {
 ///                     equal
 /// @return             what nt_xent_backward needs
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   8 N^2 D flops; a copy of z, and 512 rows of 2N values of scratch.
+/// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch.
 /// @source Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
 template <Backend B, class T>
 NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denominator denominator,
@@ -163,7 +166,7 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, const NtXentOptions& options, 
 /// @param of_positives  [2N] e_a, of -s_ap: c_a itself unless the positives are weighted on their own
 /// @param dz            [2N, D] out
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   16 N^2 D flops; 512 rows of 2N values of scratch.
+/// @cost   12 N^2 D flops where N is large; 256 rows of 2N values of scratch.
 template <Backend B, class T>
 void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients, In<T, 1, B> of_positives,
                       Out<T, 2, B> dz) {
@@ -172,15 +175,21 @@ void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients,
   check_shape("nt_xent_backward", "of_positives", Extents<1>{m}, of_positives.extents);
   check_shape("nt_xent_backward", "dz", state.u.extents, dz.extents);
 
-  const Tensor<T, 2, B> scratch(b, {min(m, detail::nt_xent_tile_rows), m});
+  using M = typename B::Memory;
+  const Tensor<T, 1, B> scratch(b, {min(m, detail::nt_xent_tile_rows) * m});
   for (std::size_t first = 0; first < m; first += detail::nt_xent_tile_rows) {
-    const auto tile = scratch.rows(0, min(m - first, detail::nt_xent_tile_rows));
-    b.gemm(Op::none, Op::transpose, 1, state.u.rows(first, tile.extent(0)), state.u.view(), 0, tile);
-    b.for_each_block(
-        tile.extent(0), Work{m},
-        detail::NtXentRowBackward<T, typename B::Memory>{tile, first, state.inverse_temperature, state.denominator,
-                                                         state.log_sum_exp, coefficients, of_positives});
-    b.gemm(Op::none, Op::none, 1, tile, state.u.view(), 0, dz.rows(first, tile.extent(0)));  // du
+    const std::size_t cols = m - first, rows = min(cols, detail::nt_xent_tile_rows);
+    const auto others = state.u.rows(first, cols), anchors = state.u.rows(first, rows);
+    const View<T, 2, M> tile(scratch.data, {rows, cols});
+    const double beta = first == 0 ? 0 : 1;
+    b.gemm(Op::none, Op::transpose, 1, anchors, others, 0, tile);
+    b.for_each_block(rows, Work{cols},
+                     detail::NtXentRowBackward<T, M>{tile, first, m, state.inverse_temperature, state.denominator,
+                                                     state.log_sum_exp, coefficients, of_positives});
+    b.gemm(Op::none, Op::none, 1, tile, others, beta, dz.rows(first, rows));  // du
+    if (rows < cols)
+      b.gemm(Op::transpose, Op::none, 1, Matrix<const T, M>(tile.data + rows, rows, cols - rows, cols), anchors, beta,
+             dz.rows(first + rows, cols - rows));
   }
   normalize_rows_backward(b, state.u, state.inverse_norms, dz, dz);
 }

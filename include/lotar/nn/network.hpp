@@ -54,7 +54,9 @@ class Network {
   /// @cost      about twice forward's
   template <class T, class B>
   void backward(B& b, Tensor<Accum<T>, 2, B> dz, Pass<T, B>& pass) const {
-    encoder_.backward(b, projector_.backward(b, std::move(dz), pass), pass);
+    const Tensor<Accum<T>, 2, B> dy = projector_.backward(b, std::move(dz), pass);
+    pass.finish_gradients(projector_.first());
+    encoder_.backward(b, dy, pass);
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -75,6 +76,8 @@ struct Pass {
   bool training = true;  ///< batch statistics, kept on the tape and folded into the running ones; else the running ones
   /// On a distributed backend: a training pass normalises by the statistics of all processes' rows, not of its own.
   bool synchronized = false;
+  /// If set, called now and then in a network's backward pass: all gradients from entry `first` on are final.
+  std::function<void(std::size_t first)> gradients_final = {};
   Tape<B> tape = {};
 
   /// The `size` entries from `offset` on of one of these arrays: what a layer declared in the ParameterTable.
@@ -83,6 +86,11 @@ struct Pass {
   Flat<const A> value(std::size_t offset, std::size_t size) const { return part("values", values, offset, size); }
   Flat<A> gradient(std::size_t offset, std::size_t size) const { return part("gradients", gradients, offset, size); }
   Flat<A> statistic(std::size_t offset, std::size_t size) const { return part("statistics", statistics, offset, size); }
+
+  /// Called by a network, of its layers from the last to the first: see gradients_final.
+  void finish_gradients(std::size_t first) const {
+    if (gradients_final) gradients_final(first);
+  }
 
   /// Keeps a tensor for the backward pass, if there will be one.
   template <class U, std::size_t N>

@@ -24,8 +24,8 @@ class Projector {
   ///              "mlp": F -> F -> ReLU -> D; "mlp_bn": F -> F -> norm -> ReLU -> D (no bias) -> norm;
   ///              "linear": F -> D, as a classifier has it
   /// @throws ConfigError for any other kind, or a width of 0
-  Projector(ParameterTable& table, const std::string& kind, std::size_t features,
-            const ProjectorOptions& options = {}) {
+  Projector(ParameterTable& table, const std::string& kind, std::size_t features, const ProjectorOptions& options = {})
+      : first_(table.size()) {
     if (options.out == 0 || options.bottleneck == 0)
       throw ConfigError("projector: widths must be >= 1, got out " + std::to_string(options.out) + ", bottleneck " +
                         std::to_string(options.bottleneck));
@@ -57,6 +57,9 @@ class Projector {
     }
   }
 
+  /// Where its parameters begin in the table's flat array.
+  std::size_t first() const { return first_; }
+
   /// @param x  [N, F]
   /// @return   z [N, D]
   /// @throws ShapeError if x has another shape, or for a pass of another network.
@@ -79,6 +82,7 @@ class Projector {
 
  private:
   using Layer = std::variant<Linear, BatchNorm, Relu>;
+  std::size_t first_;
   std::vector<Layer> layers_;
 };
 

@@ -44,7 +44,7 @@ class ResidualBlock {
   /// @throws ConfigError if one of these is 0, or a name is taken.
   ResidualBlock(ParameterTable& table, const std::string& name, std::size_t in, std::size_t width, std::size_t stride,
                 bool bottleneck)
-      : out_(bottleneck ? 4 * width : width) {
+      : first_(table.size()), out_(bottleneck ? 4 * width : width) {
     const auto add = [&](std::size_t from, std::size_t to, std::size_t kernel, std::size_t step, bool relu) {
       const std::string i = std::to_string(units_.size() + 1);
       units_.emplace_back(table, name + ".conv" + i, name + ".bn" + i,
@@ -64,6 +64,8 @@ class ResidualBlock {
                           ConvUnit::Options{in, out_, 1, Conv2d{stride, 0}, false});
   }
 
+  /// Where its parameters begin in the table's flat array.
+  std::size_t first() const { return first_; }
   /// The channels of its result.
   std::size_t out() const { return out_; }
 
@@ -90,7 +92,7 @@ class ResidualBlock {
   }
 
  private:
-  std::size_t out_;
+  std::size_t first_, out_;
   std::vector<ConvUnit> units_;
   std::optional<ConvUnit> downsample_;
 };
@@ -141,7 +143,10 @@ class ResNet {
   template <class T, class B>
   void backward(B& b, const Tensor<Accum<T>, 2, B>& dy, Pass<T, B>& pass) const {
     Tensor<T, 4, B> d = pool_.backward(b, dy, pass);
-    for (std::size_t i = blocks_.size(); i-- > 0;) d = blocks_[i].backward(b, std::move(d), pass);
+    for (std::size_t i = blocks_.size(); i-- > 0;) {
+      d = blocks_[i].backward(b, std::move(d), pass);
+      pass.finish_gradients(blocks_[i].first());
+    }
     if (max_pool_) d = max_pool_->backward(b, d, pass);
     stem_.backward_first(b, d, pass);
   }

@@ -4,13 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <iomanip>
-#include <locale>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
-#include <sstream>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -30,27 +27,13 @@
 #include <lotar/optim/prune.hpp>
 #include <lotar/optim/schedule.hpp>
 #include <lotar/train/checkpoint.hpp>
+#include <lotar/train/gradient_buckets.hpp>
 #include <lotar/train/method.hpp>
 #include <lotar/train/objective.hpp>
+#include <lotar/train/pretraining_options.hpp>
 #include <lotar/train/sample_record.hpp>
 
 namespace lotar {
-
-struct PretrainingOptions {
-  NetworkOptions network = {};
-  OptimizerOptions optimizer = {};
-  ScheduleOptions schedule = {};  ///< its epochs are the training's; its steps_per_epoch follow from the batch size
-  std::size_t batch_size = 256;   ///< samples; the last batch of an epoch may be smaller
-  TemperatureOptions temperature = {};
-  ObjectiveOptions objective = {};
-  /// SDCLR: the part of all convolutions' weights that the second view's branch lacks, the smallest of every epoch's
-  /// start, in [0, 1); 0: no such branch. That branch has norms of its own.
-  double prune = 0;
-  /// Of a distributed backend: whether batch norms take their statistics from the batch, as in one process, or from each
-  /// process' share of it.
-  bool synchronize_norms = true;
-  std::uint64_t seed = 1;
-};
 
 /// Pre-training: an epoch draws every sample once, in a random order, and each batch's views update the network.
 ///
@@ -65,7 +48,8 @@ struct PretrainingOptions {
 /// norms they differ from those of one process by rounding alone. What is saved is the same in all; without synchronized
 /// norms the running statistics are each process' own, and a training goes on with those of one.
 ///
-/// @tparam T         how activations are stored; float
+/// @tparam T         how activations and the convolutions' copy of the weights are stored: float, bf16, or double in tests;
+///                   parameters, statistics, losses and what a checkpoint holds are Accum<T>
 /// @tparam Method    see method.hpp
 /// @tparam Pipeline  of random views, see augment/pipeline.hpp
 template <class T, Backend B, class Method, class Pipeline>
@@ -96,6 +80,7 @@ class Pretraining {
         images_digest_(sha256(images)),
         state_(b, network_.table(), options.seed),
         optimizer_(b, network_.table(), options.optimizer),
+        buckets_(b, state_.gradients, options.bucket),
         host_rates_(learning_rates(schedule(options.schedule, steps_per_epoch()))),
         rates_(b, {{host_rates_.size()}}, host_rates_),
         host_temperatures_(temperatures(options.temperature, options.schedule.epochs)),
@@ -219,19 +204,7 @@ class Pretraining {
 
  private:
   static PretrainingOptions checked(PretrainingOptions o, std::size_t samples, std::size_t ranks) {
-    if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
-    if (samples < o.batch_size)
-      throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
-                        " samples there are");
-    if (samples % o.batch_size == 1)
-      throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
-                        std::to_string(samples) + " samples has one, which has nothing to be compared with");
-    if (const std::size_t rest = samples % o.batch_size; (rest > 0 ? rest : o.batch_size) < ranks)
-      throw ConfigError("batch size: with " + std::to_string(o.batch_size) + ", the last batch of " +
-                        std::to_string(samples) + " samples has " + std::to_string(rest > 0 ? rest : o.batch_size) +
-                        ", fewer than the " + std::to_string(ranks) + " processes");
-    check_objective(o.objective);
-    if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
+    detail::check_pretraining(o, samples, ranks);
     if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
     if (HasObjective<Method, A, B> && (o.objective.focal > 0 || o.objective.dclw > 0))
       throw ConfigError("focal and dclw: wanted 0 for a method with an objective of its own");
@@ -246,35 +219,11 @@ class Pretraining {
 
   /// What must be the same in a training that goes on with this one's checkpoint.
   std::map<std::string, std::string> identity() const {
-    const PretrainingOptions& o = options_;
-    const auto number = [](double x) {
-      std::ostringstream text;
-      text.imbue(std::locale::classic());
-      text << std::setprecision(17) << x;
-      return text.str();
-    };
-    return {{"arch", o.network.arch},
-            {"batch size", std::to_string(o.batch_size)},
-            {"dclw", number(o.objective.dclw)},
-            {"epochs", std::to_string(o.schedule.epochs)},
-            {"exclude norm and bias", std::to_string(o.optimizer.exclude_norm_and_bias)},
-            {"final learning rate", number(o.schedule.final_learning_rate)},
-            {"focal", number(o.objective.focal)},
-            {"highest temperature", number(o.temperature.high)},
-            {"image shape", to_string(images_.extents)},
-            {"images", images_digest_},
-            {"learning rate", number(o.schedule.learning_rate)},
-            {"momentum", number(o.optimizer.momentum)},
-            {"optimizer", o.optimizer.name},
-            {"projector", o.network.projector},
-            {"pruned", number(o.prune)},
-            {"seed", std::to_string(o.seed)},
-            {"stem", o.network.stem == Stem::cifar ? "cifar" : "imagenet"},
-            {"temperature", number(o.temperature.low)},
-            {"temperature period", std::to_string(o.temperature.period)},
-            {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
-            {"weight decay", number(o.optimizer.weight_decay)},
-            {"width", std::to_string(o.network.width)}};
+    std::map<std::string, std::string> all = detail::identity(options_);
+    all["image shape"] = to_string(images_.extents);
+    all["images"] = images_digest_;
+    all["precision"] = std::is_same_v<T, bf16> ? "bf16" : std::is_same_v<T, float> ? "float32" : "float64";
+    return all;
   }
 
   /// All that a checkpoint keeps but the clock.
@@ -314,6 +263,7 @@ class Pretraining {
     Pass<T, B> dense = state_.pass(b_, true);
     dense.synchronized = options_.synchronize_norms;
     if (!branch_) {
+      dense.gradients_final = [this](std::size_t first) { buckets_.add(b_, first); };
       const Tensor<A, 2, B> z = network_.forward(b_, std::move(x), dense);
       network_.backward(b_, own_gradient(z, n), dense);
     } else {
@@ -327,7 +277,7 @@ class Pretraining {
       network_.backward(b_, half_rows(dz, own.size), pruned);
       branch_->add_gradients(b_, state_);
     }
-    if constexpr (Distributed<B>) b_.all_reduce(state_.gradients.view());
+    buckets_.finish(b_);
     optimizer_.step(b_, state_.values, state_.gradients, rates_, device_clock_);
     b_.for_each(1, AdvanceClock{device_clock_.data});
   }
@@ -379,6 +329,7 @@ class Pretraining {
   std::string images_digest_;
   NetworkState<T, B> state_;
   Optimizer<A, B> optimizer_;
+  GradientBuckets<A, B> buckets_;
   std::vector<float> host_rates_;
   Tensor<float, 1, B> rates_;
   std::vector<float> host_temperatures_;

@@ -6,6 +6,7 @@
 
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
+#include <lotar/backend/cpu/transpose.hpp>
 #include <lotar/core/backend.hpp>
 
 namespace lotar::detail {
@@ -96,18 +97,40 @@ class Gemm {
   static void pack(const T* from, bool line_major, std::size_t stride, std::size_t line, std::size_t lines,
                    std::size_t k, std::size_t depth, A* to) {
     constexpr std::size_t strip = 16;  // steps of a line read at a time when lines become columns
+    constexpr std::size_t square = Simd<A>::width;
     for (std::size_t first = 0; first < lines; first += Width, to += Width * depth) {
       const std::size_t n = min(Width, lines - first);
       const T* origin = line_major ? from + (line + first) * stride + k : from + k * stride + line + first;
       if (n < Width) std::memset(to, 0, Width * depth * sizeof(A));
-      if (line_major)
-        for (std::size_t p = 0; p < depth; p += strip)
-          for (std::size_t l = 0; l < n; ++l)
-            for (std::size_t q = p; q < min(p + strip, depth); ++q)
-              to[q * Width + l] = static_cast<A>(origin[l * stride + q]);
-      else
+      if (!line_major) {
         for (std::size_t p = 0; p < depth; ++p)
           for (std::size_t l = 0; l < n; ++l) to[p * Width + l] = static_cast<A>(origin[p * stride + l]);
+        continue;
+      }
+      std::size_t p = 0;
+      if constexpr (std::is_same_v<T, A>)
+        for (; p + square <= depth; p += square) transpose_lines<Width>(origin + p, stride, n, to + p * Width);
+      for (; p < depth; p += strip)
+        for (std::size_t l = 0; l < n; ++l)
+          for (std::size_t q = p; q < min(p + strip, depth); ++q)
+            to[q * Width + l] = static_cast<A>(origin[l * stride + q]);
+    }
+  }
+
+  /// As many steps of a panel as a register has lanes, from n <= Width lines.
+  template <std::size_t Width>
+  static void transpose_lines(const A* from, std::size_t stride, std::size_t n, A* to) {
+    constexpr std::size_t square = Simd<A>::width;
+    if constexpr (Width % square == 0) {
+      for (std::size_t l = 0; l < n; l += square)
+        transpose_square(from + l * stride, stride, min(square, n - l), to + l, Width);
+    } else {
+      A turned[square * square];
+      for (std::size_t l = 0; l < n; l += square) {
+        transpose_square(from + l * stride, stride, min(square, n - l), turned, square);
+        for (std::size_t p = 0; p < square; ++p)
+          std::memcpy(to + p * Width + l, turned + p * square, min(square, Width - l) * sizeof(A));
+      }
     }
   }
 

@@ -42,6 +42,15 @@ template <int N, class F>
   (std::make_integer_sequence<int, N>{});
 }
 
+/// out = alpha values + beta out; beta = 0 does not read what was there.
+template <class T, class Out>
+[[gnu::always_inline]] inline void store_scaled(const T* values, std::size_t n, T alpha, T beta, Out* out) {
+  if (beta == T(0))
+    for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(alpha * values[c]);
+  else
+    for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(alpha * values[c] + beta * static_cast<T>(out[c]));
+}
+
 /// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
 ///
 /// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
@@ -69,17 +78,31 @@ class Tile {
     std::memcpy(sum_, sum, sizeof(sum));
   }
 
-  /// The first `cols` columns of row m: out = alpha sum + beta out.
-  /// beta = 0 does not read what was there.
+  /// All rows and columns to memory, rows `stride` elements apart.
+  [[gnu::always_inline]] inline void store(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      std::memcpy(out + static_cast<std::size_t>(m) * stride, sum_[m], sizeof(sum_[m]));
+    });
+  }
+
+  /// Adds all rows and columns to memory, likewise.
+  [[gnu::always_inline]] inline void add_to(T* out, std::size_t stride) const {
+    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
+        Vector sum;
+        std::memcpy(&sum, out + static_cast<std::size_t>(m) * stride + v * width, sizeof(Vector));
+        sum += sum_[m][v];
+        std::memcpy(out + static_cast<std::size_t>(m) * stride + v * width, &sum, sizeof(Vector));
+      });
+    });
+  }
+
+  /// The first `cols` columns of row m: out = alpha sum + beta out; beta = 0 does not read what was there.
   template <class Out>
   [[gnu::always_inline]] inline void store_row(int m, std::size_t cols, T alpha, T beta, Out* out) const {
     T values[Vectors * width];
     std::memcpy(values, sum_[m], sizeof(values));
-    if (beta == T(0))
-      for (std::size_t c = 0; c < cols; ++c) out[c] = static_cast<Out>(alpha * values[c]);
-    else
-      for (std::size_t c = 0; c < cols; ++c)
-        out[c] = static_cast<Out>(alpha * values[c] + beta * static_cast<T>(out[c]));
+    store_scaled(values, cols, alpha, beta, out);
   }
 
  private:

@@ -1,0 +1,97 @@
+#include <lotar/backend/cpu.hpp>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include <lotar/core/tensor.hpp>
+
+#include "../test.hpp"
+#include "convolution.hpp"
+
+// Convolutions of bf16 by the processor's dot products. Where it has none they are those of float, and pass as well.
+
+using namespace lotar;
+
+namespace {
+
+template <class T>
+using Array = Tensor<T, 4, Cpu>;
+
+struct Outcome {
+  std::vector<bf16> y, dx;
+  std::vector<float> dw, dw_added;
+};
+
+Outcome convolve(const ConvolutionCase& p, const CpuOptions& options) {
+  Cpu b(options);
+  const Array<bf16> x(b, p.x, convolution_values<bf16>(p.x.size(), 0)),
+      w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
+      dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2)), y(b, p.y()), dx(b, p.x);
+  const Array<float> dw(b, p.filter), added(b, p.filter);
+  b.conv2d_forward(x, w, p.conv, y);
+  b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+  b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
+  b.fill(added.view(), 1.f);
+  b.conv2d_backward_filter(x, dy, p.conv, 0.5, added);
+  return {y.to_host(b), dx.to_host(b), dw.to_host(b), added.to_host(b)};
+}
+
+/// The bits of all values.
+std::string bits(const Outcome& o) {
+  const auto text = [](const auto& v) {
+    return std::string(reinterpret_cast<const char*>(v.data()), v.size() * sizeof(v[0]));
+  };
+  return text(o.y) + text(o.dx) + text(o.dw) + text(o.dw_added);
+}
+
+}  // namespace
+
+TEST_CASE("convolutions of bf16 are exact but for the rounding of their results") {
+  for (const std::size_t stride : {1u, 2u, 3u})
+    for (const std::size_t padding : {0u, 1u, 2u, 4u})
+      for (const std::size_t c : {1u, 2u, 6u, 17u, 40u})
+        for (const std::size_t edge : {5u, 6u, 9u}) {
+          const ConvolutionCase p{{3, edge, edge + 1, c}, {c == 6 ? 35u : 8u, 3, 3, c}, {stride, padding}};
+          CAPTURE(to_string(p.x));
+          CAPTURE(stride);
+          CAPTURE(padding);
+          const auto wanted = convolution_by_loops(p, to_double(convolution_values<bf16>(p.x.size(), 0)),
+                                                   to_double(convolution_values<bf16>(p.filter.size(), 1)),
+                                                   to_double(convolution_values<bf16>(p.y().size(), 2)));
+          const Outcome got = convolve(p, {.threads = 2, .poison_allocations = true, .winograd = false});
+          CHECK(worst_error(got.y, wanted.y) <= 0x1p-8);
+          CHECK(worst_error(got.dx, wanted.dx) <= 0x1p-8);
+          CHECK(worst_error(got.dw, wanted.dfilter) <= 1e-5);
+          std::vector<double> added = wanted.dfilter;
+          for (double& v : added) v += 0.5;
+          CHECK(worst_error(got.dw_added, added) <= 1e-5);
+        }
+}
+
+TEST_CASE("filters that are no squares, a 1x1 filter and the stem of ImageNet") {
+  for (const ConvolutionCase& p :
+       {ConvolutionCase{{2, 6, 11, 4}, {10, 3, 5, 4}, {2, 2}}, ConvolutionCase{{2, 8, 8, 64}, {32, 1, 1, 64}, {2, 0}},
+        ConvolutionCase{{1, 16, 16, 3}, {16, 7, 7, 3}, {2, 3}}, ConvolutionCase{{9, 1, 1, 2}, {2, 1, 1, 2}, {1, 0}}}) {
+    CAPTURE(to_string(p.filter));
+    const auto wanted = convolution_by_loops(p, to_double(convolution_values<bf16>(p.x.size(), 0)),
+                                             to_double(convolution_values<bf16>(p.filter.size(), 1)),
+                                             to_double(convolution_values<bf16>(p.y().size(), 2)));
+    const Outcome got = convolve(p, {.poison_allocations = true});
+    CHECK(worst_error(got.y, wanted.y) <= 0x1p-8);
+    CHECK(worst_error(got.dx, wanted.dx) <= 0x1p-8);
+    CHECK(worst_error(got.dw, wanted.dfilter) <= 1e-5);
+  }
+}
+
+TEST_CASE("the products are taken where the processor has them, unless the options say otherwise") {
+  const ConvolutionCase p{{4, 8, 8, 32}, {32, 3, 3, 32}, {1, 1}};
+  const bool same = bits(convolve(p, {})) == bits(convolve(p, {.bf16_products = false}));
+  CHECK(same == !detail::has_bf16_products());
+}
+
+TEST_CASE("the bits do not depend on the number of threads") {
+  const ConvolutionCase p{{20, 8, 8, 32}, {48, 3, 3, 32}, {2, 1}};
+  const std::string one = bits(convolve(p, {.threads = 1}));
+  for (const int threads : {2, 3, 7}) CHECK(bits(convolve(p, {.threads = threads})) == one);
+}
