@@ -1,6 +1,8 @@
 #include <lotar/loss/nt_xent.hpp>
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <lotar/core/tensor.hpp>
@@ -44,6 +46,9 @@ void nt_xent(benchmark::State& state) {
       benchmark::Counter(products * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
-BENCHMARK(nt_xent)->ArgsProduct({{512, 1024, 4096}, {128}})->Unit(benchmark::kMillisecond)->UseRealTime();
+void batches(benchmark::internal::Benchmark* bench) {
+  for (std::int64_t n = 128; n <= (bench_large ? 16384 : 4096); n *= 2) bench->Args({n, 128});
+}
+BENCHMARK(nt_xent)->Apply(batches)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 }  // namespace

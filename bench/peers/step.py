@@ -1,18 +1,23 @@
 #!/usr/bin/env python3
 """Times a SimCLR step of a ResNet-18 in PyTorch: forward of both views, NT-Xent, backward, SGD. The views are given, so the step
-is without the augmentation that lotar's own bench.train.step includes.
+is without the augmentation that lotar's own bench.train.step includes, unless --augment makes them from bytes (batched.py).
 
-    step.py [--batch 128] [--width 64] [--steps 10] [--threads 2] [--bf16] [--contiguous]
+    step.py [--batch 128] [--width 64] [--steps 10] [--dtype float32|bf16] [--augment] [--contiguous]
+            [--device cpu|cuda] [--threads 2] [--compile] [--graph] [--tf32]
+
+PyTorch at its best on a GPU: --device cuda --dtype bf16 --compile --graph.
 
 Prints one line of JSON: the seconds of each step, after two that are not counted.
 """
 import argparse
 import json
-import time
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+import batched
+import device
 
 
 class Block(nn.Module):
@@ -49,7 +54,7 @@ def nt_xent(z, temperature=0.2):
     z = F.normalize(z.float())
     similarities = z @ z.T / temperature
     similarities.fill_diagonal_(float("-inf"))
-    return F.cross_entropy(similarities, torch.arange(2 * n).roll(n))
+    return F.cross_entropy(similarities, torch.arange(2 * n, device=z.device).roll(n))
 
 
 def main():
@@ -57,27 +62,37 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
+    parser.add_argument("--dtype", choices=["float32", "bf16"], default="float32", help="bf16: by autocast")
+    parser.add_argument("--augment", action="store_true", help="make the views in each step")
     parser.add_argument("--contiguous", action="store_true", help="NCHW in memory instead of channels_last")
+    device.add_options(parser)
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(1)
+    device.prepare(args)
     layout = torch.contiguous_format if args.contiguous else torch.channels_last
-    net = network(args.width).to(memory_format=layout)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    views = torch.rand(2 * args.batch, 3, 32, 32).to(memory_format=layout)
-    seconds = []
-    for _ in range(args.steps + 2):
-        start = time.perf_counter()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=args.bf16):
+    net = network(args.width).to(args.device, memory_format=layout)
+    fused = {"fused": True} if args.device == "cuda" else {}
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4, **fused)
+    images = torch.randint(0, 256, (args.batch, 3, 32, 32), dtype=torch.uint8, device=args.device)
+    given = torch.rand(2 * args.batch, 3, 32, 32, device=args.device).to(memory_format=layout)
+    two_views = device.compiled(batched.two_views, args)
+
+    def loss_of(views):
+        # without a cache: that of a captured step would be read by the next, which has no use for it
+        with torch.autocast(args.device, dtype=torch.bfloat16, enabled=args.dtype == "bf16", cache_enabled=not args.graph):
             z = net(views)
-        loss = nt_xent(z)
+        return nt_xent(z)
+
+    loss_of = device.compiled(loss_of, args)
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = loss_of(two_views(images).to(memory_format=layout) if args.augment else given)
         loss.backward()
         optimizer.step()
-        seconds.append(time.perf_counter() - start)
-    print(json.dumps({"torch": torch.__version__, "loss": loss.item(), "seconds": seconds[2:]}))
+        return loss
+
+    seconds, loss = device.time_steps(step, args.steps, args)
+    print(json.dumps({"torch": torch.__version__, "loss": loss.item(), "seconds": seconds}))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -34,6 +36,13 @@
 #include <lotar/train/sample_record.hpp>
 
 namespace lotar {
+
+/// A backend that chooses how to convolve: its choices are kept in checkpoints, for they decide the bits of results.
+template <class B>
+concept RemembersPlans = requires(B& b, const std::map<std::string, std::string>& plans) {
+  { b.plans() } -> std::same_as<std::map<std::string, std::string>>;  // what was chosen, by problem
+  b.use_plans(plans);                                                 // chooses so from now on
+};
 
 /// Pre-training: an epoch draws every sample once, in a random order, and each batch's views update the network.
 ///
@@ -157,6 +166,8 @@ class Pretraining {
     record();
     Checkpoint c;
     c.metadata = identity();
+    if constexpr (RemembersPlans<B>)
+      for (const auto& [problem, plan] : b_.plans()) c.metadata[std::string(plan_key) + problem] = plan;
     for (const auto& [name, view] : arrays()) {
       auto& values = c.arrays[name];
       values.resize(view.size());
@@ -196,6 +207,12 @@ class Pretraining {
         throw ConfigError("Pretraining::restore: wanted \"" + name + "\" of " + std::to_string(view.size()) +
                           " values, got " + (found == c.arrays.end() ? "none" : std::to_string(found->second.size())));
     }
+    if constexpr (RemembersPlans<B>) {
+      std::map<std::string, std::string> plans;
+      for (const auto& [key, value] : c.metadata)
+        if (key.starts_with(plan_key)) plans.emplace(key.substr(plan_key.size()), value);
+      b_.use_plans(plans);
+    }
     for (const auto& [name, view] : arrays) b_.upload(c.arrays.at(name), view);
     record_.reset(b_);
     clock_ = {clock->second[0], clock->second[1], clock->second[2]};
@@ -203,6 +220,8 @@ class Pretraining {
   }
 
  private:
+  static constexpr std::string_view plan_key = "plan: ";
+
   static PretrainingOptions checked(PretrainingOptions o, std::size_t samples, std::size_t ranks) {
     detail::check_pretraining(o, samples, ranks);
     if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
