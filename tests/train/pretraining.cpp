@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <set>
 #include <string>
@@ -54,6 +55,17 @@ struct Seven : lotar::SimClr {
     b.fill(batch.weights, A(1));
     b.fill(dz, A(0));
   }
+};
+
+/// A backend that can be asked for its choices, as Cuda can.
+struct Remembering : TestBackend {
+  std::map<std::string, std::string> chosen;
+
+  Remembering() = default;
+  explicit Remembering(TestBackend base) : TestBackend(std::move(base)) {}
+  Remembering fork() const { return Remembering(TestBackend::fork()); }
+  std::map<std::string, std::string> plans() const { return chosen; }
+  void use_plans(const std::map<std::string, std::string>& plans) { chosen = plans; }
 };
 
 }  // namespace
@@ -246,6 +258,18 @@ TEST_CASE("a checkpoint taken between two epochs goes on as well") {
   second.restore(first.save());
   second.run(2);
   check_same(straight.save(), second.save());
+}
+
+TEST_CASE("a checkpoint keeps how a backend chose to convolve") {
+  Remembering b;
+  Training<Remembering, lotar::SimClr> training(b);
+  training.run(2);
+  b.chosen = {{"forward, of that shape", "engine 7"}};
+  const Checkpoint saved = training.save();
+  b.chosen = {{"another", "engine 1"}};
+  training.restore(saved);
+  CHECK(b.chosen == std::map<std::string, std::string>{{"forward, of that shape", "engine 7"}});
+  training.run(3);
 }
 
 TEST_CASE("results do not depend on the number of threads") {

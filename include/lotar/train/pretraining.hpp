@@ -212,6 +212,7 @@ class Pretraining {
       for (const auto& [key, value] : c.metadata)
         if (key.starts_with(plan_key)) plans.emplace(key.substr(plan_key.size()), value);
       b_.use_plans(plans);
+      whole_step_ = last_step_ = nullptr;  // recorded by others
     }
     for (const auto& [name, view] : arrays) b_.upload(c.arrays.at(name), view);
     record_.reset(b_);
