@@ -37,19 +37,19 @@ void winograd_output_gradient(const WinogradShape& s, const T* dy, const T* zero
       });
 }
 
-/// Block `block` of source channels of one product, summed over tiles: du = v' m, or du += v' m.
+/// Block `block` of source channels of one product, summed over rows [row, row + rows): du = v' m, or du += v' m.
 template <std::size_t Bytes = simd_bytes>
-void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t product, std::size_t block, bool add,
-                  const WinogradPlanes& du) {
+void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t row, std::size_t rows,
+                  std::size_t product, std::size_t block, bool add, const WinogradPlanes& du) {
   constexpr std::size_t width = tile_cols<float>;
   const std::size_t first = block * v.step, last = min(first + v.step, v.channels), stride = v.step;
   for (std::size_t k = 0; k < m.channels; k += width)
     for (std::size_t c = first; c < last; c += tile_rows)
       with_tile<float>(min(width, m.channels - k), [&](auto& tile) {
-        const float* const a = v.at(product, c, 0);
+        const float* const a = v.at(product, c, row);
         tile.multiply(
-            v.rows, [&](int i, std::size_t row) { return a[row * stride + static_cast<std::size_t>(i)]; },
-            m.at(product, k, 0), m.step);
+            rows, [&](int i, std::size_t r) { return a[r * stride + static_cast<std::size_t>(i)]; },
+            m.at(product, k, row), m.step);
         if (add)
           tile.add_to(du.at(product, k, c), width);
         else
@@ -86,18 +86,21 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
     }
 }
 
-/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. The tiles of a
-/// piece are transformed, then summed product by product; the sums of pieces are added in order.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and two pieces
+/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Tiles are
+/// transformed, then summed product by product in pieces, whose sums are added in order.
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and the pieces at work
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const T* x, const T* dy, double beta,
                        float* dfilter) {
   constexpr std::size_t width = tile_cols<float>, vector = Simd<float, Bytes>::width;
-  constexpr std::size_t most_piece = 128;  // tiles
-  constexpr std::size_t most_step = 48;    // channels: a multiple of every tile_rows and of every vector's width
-  const std::size_t tiles = s.tiles(), piece = min(tiles, most_piece), most = max(s.c, s.k);
-  WinogradPlanes v{nullptr, piece, s.c, min(most_step, rounded_up(s.c, vector))};
-  WinogradPlanes m{nullptr, piece, s.k, min(width, rounded_up(s.k, vector))};
+  constexpr std::size_t piece = 128;     // tiles; sets the order of the sums
+  constexpr std::size_t most_step = 48;  // channels: a multiple of every tile_rows and of every vector's width
+  // More pieces at a time for more threads, to pay for the start of loops. This changes no bit.
+  const std::size_t together =
+      min(max<std::size_t>(1, static_cast<std::size_t>(threads.count()) / 4), max<std::size_t>(1, 1024 / (s.c + s.k)));
+  const std::size_t tiles = s.tiles(), most_rows = min(tiles, together * piece), most = max(s.c, s.k);
+  WinogradPlanes v{nullptr, most_rows, s.c, min(most_step, rounded_up(s.c, vector))};
+  WinogradPlanes m{nullptr, most_rows, s.k, min(width, rounded_up(s.k, vector))};
   WinogradPlanes du{nullptr, rounded_up(s.c, tile_rows), s.k, width};
   const auto memory = b.template allocate<float>(v.size() + m.size() + du.size() + most);
   v.data = memory.get();
@@ -107,21 +110,22 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const T* 
   std::memset(zeros, 0, most * sizeof(T));
 
   const std::size_t blocks = (s.c + v.step - 1) / v.step;
-  for (std::size_t first = 0; first < tiles; first += piece) {
-    v.rows = m.rows = min(piece, tiles - first);
+  for (std::size_t first = 0; first < tiles; first += most_rows) {
+    v.rows = m.rows = min(most_rows, tiles - first);
     threads.parallel(v.rows, 4, [&](std::size_t row) {
       winograd_input(s, x, zeros, first + row, 1, v, row);
       winograd_output_gradient(s, dy, zeros, first + row, m, row);
     });
-    threads.parallel(winograd_products * blocks, 1,
-                     [&](std::size_t item) { winograd_sum(v, m, item / blocks, item % blocks, first > 0, du); });
+    threads.parallel(winograd_products * blocks, 1, [&](std::size_t item) {
+      for (std::size_t row = 0; row < v.rows; row += piece)
+        winograd_sum(v, m, row, min(piece, v.rows - row), item / blocks, item % blocks, first + row > 0, du);
+    });
   }
-  constexpr std::size_t together = 16;
-  const std::size_t strips = (s.c + together - 1) / together, panels = (s.k + width - 1) / width;
+  constexpr std::size_t strip = 16;  // source channels
+  const std::size_t strips = (s.c + strip - 1) / strip, panels = (s.k + width - 1) / width;
   threads.parallel(panels * strips, 1, [&](std::size_t item) {
-    const std::size_t c = item % strips * together;
-    winograd_filter_gradient(s, du, item / strips * width, c, min(together, s.c - c), static_cast<float>(beta),
-                             dfilter);
+    const std::size_t c = item % strips * strip;
+    winograd_filter_gradient(s, du, item / strips * width, c, min(strip, s.c - c), static_cast<float>(beta), dfilter);
   });
 }
 
