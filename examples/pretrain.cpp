@@ -143,8 +143,8 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
 
 template <class T>
 void train(const Options& options) {
-  const TrainingData data = load_training_data(options);
   ExampleBackend b = make_backend(options.threads, options.precision == "tf32");
+  const TrainingData data = load_training_data(options);
   const std::size_t size = data.shape()[1];
   if (options.method == "supervised") {
     const lotar::Tensor<std::int32_t, 1, ExampleBackend> labels(b, {{data.images.labels.size()}}, data.images.labels);

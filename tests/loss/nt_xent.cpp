@@ -23,16 +23,18 @@ struct Result {
   double loss;  // sum of c_a l_a
 };
 
-/// Both phases. Without coefficients: 1 / 2N.
+/// Both phases. Without coefficients: 1 / 2N; those of the positives are the same unless they are given.
 template <class T>
-Result<T> run(const std::vector<T>& z, std::size_t rows, double temperature, std::vector<T> coefficients = {}) {
+Result<T> run(const std::vector<T>& z, std::size_t rows, double temperature, std::vector<T> coefficients = {},
+              std::vector<T> of_positives = {}, Denominator denominator = Denominator::all) {
   TestBackend b;
   if (coefficients.empty()) coefficients.assign(rows, T(1) / static_cast<T>(rows));
+  if (of_positives.empty()) of_positives = coefficients;
   const std::size_t cols = z.size() / rows;
   const Tensor<T, 2, TestBackend> tz(b, {rows, cols}, z), dz(b, {rows, cols});
-  const Tensor<T, 1, TestBackend> losses(b, {rows}), c(b, {rows}, coefficients);
-  const auto state = nt_xent_forward(b, tz, {.temperature = temperature}, losses);
-  nt_xent_backward(b, state, c, dz);
+  const Tensor<T, 1, TestBackend> losses(b, {rows}), c(b, {rows}, coefficients), e(b, {rows}, of_positives);
+  const auto state = nt_xent_forward(b, tz, {.temperature = temperature, .denominator = denominator}, losses);
+  nt_xent_backward(b, state, c, e, dz);
   Result<T> result{losses.to_host(b), dz.to_host(b), state.positives.to_host(b), 0};
   for (std::size_t a = 0; a < rows; ++a)
     result.loss += static_cast<double>(coefficients[a]) * static_cast<double>(result.losses[a]);
@@ -41,7 +43,8 @@ Result<T> run(const std::vector<T>& z, std::size_t rows, double temperature, std
 
 /// By plain loops over the definition, in double.
 template <class T>
-Result<double> reference(const std::vector<T>& z, std::size_t m, double temperature, const std::vector<double>& c) {
+Result<double> reference(const std::vector<T>& z, std::size_t m, double temperature, const std::vector<double>& c,
+                         const std::vector<double>& e, Denominator denominator = Denominator::all) {
   const std::size_t d = z.size() / m;
   std::vector<double> u(z.begin(), z.end()), norm(m), s(m * m), all(m);
   Result<double> result{std::vector<double>(m), std::vector<double>(z.size()), std::vector<double>(m), 0};
@@ -54,7 +57,8 @@ Result<double> reference(const std::vector<T>& z, std::size_t m, double temperat
     double sum = 0;
     for (std::size_t b = 0; b < m; ++b) {
       for (std::size_t j = 0; j < d; ++j) s[a * m + b] += u[a * d + j] * u[b * d + j] / temperature;
-      if (b != a) sum += std::exp(s[a * m + b]);
+      const bool negative = b != a && b != (a + m / 2) % m;
+      if (negative || (b != a && denominator == Denominator::all)) sum += std::exp(s[a * m + b]);
     }
     all[a] = std::log(sum);
     result.positives[a] = s[a * m + (a + m / 2) % m];
@@ -65,9 +69,10 @@ Result<double> reference(const std::vector<T>& z, std::size_t m, double temperat
     std::vector<double> du(d);
     for (std::size_t b = 0; b < m; ++b) {
       if (b == a) continue;
-      const double positive = b == (a + m / 2) % m;
-      const double g =
-          c[a] * (std::exp(s[a * m + b] - all[a]) - positive) + c[b] * (std::exp(s[b * m + a] - all[b]) - positive);
+      const bool positive = b == (a + m / 2) % m;
+      const double term = positive && denominator == Denominator::negatives ? 0 : 1;
+      const double g = term * c[a] * std::exp(s[a * m + b] - all[a]) + term * c[b] * std::exp(s[b * m + a] - all[b]) -
+                       (positive ? e[a] + e[b] : 0);
       for (std::size_t j = 0; j < d; ++j) du[j] += g * u[b * d + j] / temperature;
     }
     double along = 0;
@@ -144,13 +149,19 @@ TEST_CASE_TEMPLATE("batches of several tiles agree with plain loops", T, float, 
     const std::size_t d = m == 26 ? 17 : 5;
     CAPTURE(m);
     const auto z = wave<T>(m, d);
-    std::vector<T> c;
-    for (std::size_t a = 0; a < m; ++a) c.push_back(static_cast<T>(1 + a % 3) / static_cast<T>(m));
-    const auto got = run<T>(z, m, .2, c);
-    const auto wanted = reference(z, m, .2, std::vector<double>(c.begin(), c.end()));
-    check_close(got.losses, wanted.losses, tolerance<T>);
-    check_close(got.positives, wanted.positives, tolerance<T>);
-    check_close(got.dz, wanted.dz, tolerance<T>);
+    std::vector<T> c, e;
+    for (std::size_t a = 0; a < m; ++a) {
+      c.push_back(static_cast<T>(1 + a % 3) / static_cast<T>(m));
+      e.push_back(static_cast<T>(1 + a % 5) / static_cast<T>(m));
+    }
+    for (const Denominator denominator : {Denominator::all, Denominator::negatives}) {
+      const auto got = run<T>(z, m, .2, c, e, denominator);
+      const auto wanted = reference(z, m, .2, std::vector<double>(c.begin(), c.end()),
+                                    std::vector<double>(e.begin(), e.end()), denominator);
+      check_close(got.losses, wanted.losses, tolerance<T>);
+      check_close(got.positives, wanted.positives, tolerance<T>);
+      check_close(got.dz, wanted.dz, tolerance<T>);
+    }
   }
 }
 
@@ -159,7 +170,8 @@ TEST_CASE_TEMPLATE("small temperatures neither overflow nor lose the gradient", 
   const auto z = wave<T>(m, 5);
   for (const double temperature : {.01, .002}) {
     const auto got = run<T>(z, m, temperature);
-    const auto wanted = reference(z, m, temperature, std::vector<double>(m, 1 / static_cast<double>(m)));
+    const std::vector<double> mean(m, 1 / static_cast<double>(m));
+    const auto wanted = reference(z, m, temperature, mean, mean);
     check_close(got.losses, wanted.losses, tolerance<T>);
     check_close(got.dz, wanted.dz, tolerance<T> / temperature);
   }

@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 
 options=(--dataset synthetic --ratio 100 --arch resnet10 --width 4 --projector mlp --batch-size 48 --warmup-epochs 1 --optimizer sgd
-         --lr 0.05 --threads 1)
+         --lr 0.01 --threads 1)
 ranks() { mpirun -n "$1" "$PROGRAMS/pretrain.mpi" "${options[@]}" "${@:2}" 2>"$work/stderr"; }
 fail() {
   echo "$*"

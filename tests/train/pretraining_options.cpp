@@ -41,6 +41,8 @@ TEST_CASE("trainings of other options have another identity") {
   options.network.stem = lotar::Stem::imagenet, add();
   options.network.stem = lotar::Stem::unpadded, add();
   options.network.projector = "mlp", add();
+  options.network.projection.out = 64, add();
+  options.network.projection.bottleneck = 5, add();
   options.optimizer.name = "sgd", add();
   options.optimizer.momentum = 0.5, add();
   options.optimizer.weight_decay = 1e-3, add();

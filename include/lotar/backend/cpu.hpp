@@ -25,10 +25,12 @@ struct CpuOptions {
   int threads = 0;                  ///< 0: one a core
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
   /// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) where that is faster, by up to three times. Its rounding
-  /// errors, some 1e-6 of the largest result, are one to three times those of the direct sums. Never for T = double.
+  /// errors, up to 5e-6 of the largest result, are one to four times those of the direct sums. Values that are not
+  /// finite, or within a factor of 100 of float's largest, make all results of their tile NaN. Never for T = double.
   bool winograd = true;
-  /// Convolutions of bf16 by AVX-512 BF16 where the processor has it and it is faster: the products are exact as they
-  /// are without it, but summed two at a time, and tiny results become 0.
+  /// Convolutions of bf16 by AVX-512 BF16 where the processor has it: by the same exact products, two of which are added
+  /// at once. Subnormal values count as 0; gradients of filters may be NaN where a value beside those that are
+  /// multiplied is not finite.
   bool bf16_products = true;
 };
 
@@ -148,30 +150,33 @@ class Cpu {
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
   /// @cost 2 N P Q K R S C flops, a quarter of them by Winograd's algorithm; scratch: the filter (four times, by
-  ///       Winograd's), and some padded images or tiles a thread.
+  ///       Winograd's), and some padded images or tiles a thread
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
-    detail::conv2d_forward<T>(*this, shared_->threads, shared_->ways, x, filter, conv, y);
+    detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y);
   }
 
-  /// dx = the gradient of the convolution's input + beta dx.
+  /// dx = the gradient of the convolution's input + beta dx. Errors and cost as conv2d_forward's.
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
                             const View<T, 4, Memory>& dx) {
-    detail::conv2d_backward_data<T>(*this, shared_->threads, shared_->ways, dy, filter, conv, beta, dx);
+    detail::conv2d_backward_data<T>(*this, shared_->threads, shared_->algorithms, dy, filter, conv, beta, dx);
   }
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  /// @throws ShapeError if the shapes do not fit.
+  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 64 MiB at most, or four times the filter by Winograd's
+  ///       algorithm, and some padded images or tiles a thread
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
                               Conv2d conv, double beta,
                               const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->ways, x, dy, conv, beta,
-                                                           dfilter);
+    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->algorithms, x, dy, conv,
+                                                           beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.
@@ -189,7 +194,7 @@ class Cpu {
     explicit Shared(const CpuOptions& options)
         : threads(checked(options.threads)),
           poison(options.poison_allocations),
-          ways{options.winograd, options.bf16_products} {}
+          algorithms{options.winograd, options.bf16_products} {}
     static int checked(int threads) {
       if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
       return threads;
@@ -197,7 +202,7 @@ class Cpu {
     Pool<Resource> pool;
     detail::Threads threads;
     bool poison;
-    detail::ConvolutionWays ways;
+    detail::ConvolutionAlgorithms algorithms;
   };
 
   std::shared_ptr<Shared> shared_;

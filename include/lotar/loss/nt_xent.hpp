@@ -36,7 +36,7 @@ struct NtXent {
 
 namespace detail {
 
-/// Rows of the similarities that are held at a time. No result depends on it.
+/// Rows of the similarities that are held at a time. It sets the order of the gradient's sums.
 inline constexpr std::size_t nt_xent_tile_rows = 256;
 
 template <class T, class Memory>

@@ -76,6 +76,8 @@ inline std::map<std::string, std::string> identity(const PretrainingOptions& o) 
           {"learning rate", number(o.schedule.learning_rate)},
           {"momentum", number(o.optimizer.momentum)},
           {"optimizer", o.optimizer.name},
+          {"projection", std::to_string(o.network.projection.out)},
+          {"projection bottleneck", std::to_string(o.network.projection.bottleneck)},
           {"projector", o.network.projector},
           {"pruned", number(o.prune)},
           {"seed", std::to_string(o.seed)},

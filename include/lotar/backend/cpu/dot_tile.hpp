@@ -5,6 +5,7 @@
 
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/math.hpp>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -60,10 +61,21 @@ template <int Vectors, class A>
 
 inline bool has_bf16_products() { return false; }
 
-template <int Vectors, class A>
-void add_dot_products(std::size_t, const A&, const Bf16Pair*, std::size_t, float*) {}  // never called
-
 #endif
+
+/// The same without the instruction: for tests of what is built upon it.
+template <int Vectors, class A>
+void add_dot_products_plainly(std::size_t depth, const A& a, const Bf16Pair* b, std::size_t b_stride, float* sums) {
+  const auto half = [](Bf16Pair pair, int which) {
+    return bits_as<float>(which == 0 ? pair << 16 : pair & 0xFFFF0000u);
+  };
+  for (std::size_t k = 0; k < depth; ++k)
+    for (int i = 0; i < dot_rows; ++i)
+      for (int c = 0; c < Vectors * dot_width; ++c)
+        for (int which = 0; which < 2; ++which)
+          sums[i * Vectors * dot_width + c] +=
+              half(a(i, k), which) * half(b[k * b_stride + static_cast<std::size_t>(c)], which);
+}
 
 /// A tile of a product of pairs: see Tile.
 template <int Vectors>
@@ -71,7 +83,10 @@ class DotTile {
  public:
   template <class A>
   void multiply(std::size_t depth, const A& a, const Bf16Pair* b, std::size_t b_stride) {
-    add_dot_products<Vectors>(depth, a, b, b_stride, sum_);
+#if defined(__x86_64__)
+    if (has_bf16_products()) return add_dot_products<Vectors>(depth, a, b, b_stride, sum_);
+#endif
+    add_dot_products_plainly<Vectors>(depth, a, b, b_stride, sum_);
   }
 
   template <class Out>

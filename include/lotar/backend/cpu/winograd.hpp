@@ -286,22 +286,25 @@ void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T*
 }
 
 /// out = the convolution that `s` describes + beta out.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, or for few tiles 2.25 times the
-///        source; and a block of tiles a thread
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and a block of tiles a thread; or
+///        for few tiles 2.25 times the source, and the products of all tiles with some 15 filters a thread
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
               double beta, T* out) {
-  if (s.tiles() <= winograd_few_tiles && s.c * s.k >= winograd_large_filter)
+  // Both give the same bits.
+  const bool few = s.tiles() <= winograd_few_tiles && s.c * s.k >= winograd_large_filter;
+  if (few && s.k >= static_cast<std::size_t>(threads.count()) * tile_cols<float>)
     winograd_by_panels(b, threads, s, source, filter, static_cast<float>(beta), out);
   else
     winograd_by_tiles(b, threads, s, source, filter, static_cast<float>(beta), out);
 }
 
-/// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations. Measured with registers of 16, 32
-/// and 64 bytes: transforming the filter takes as long as 12 full tiles save, tiles must be filled to 7 of 16 pixels,
-/// and with fewer channels the transforms take more than the products save.
+/// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations, of 12 tiles or more, which are the
+/// time that the transform of the filter takes. Measured with registers of 16, 32 and 64 bytes: tiles must be filled to
+/// 7 of 16 pixels, and with fewer channels the transforms take more than the products save. The number of images does
+/// not count: an image's result does not depend on those beside it.
 inline bool winograd_wins(const WinogradShape& s) {
-  return s.n * s.rows * s.cols >= 7 * s.tiles() + 108 && min(s.c, s.k) >= 8 && max(s.c, s.k) >= 16;
+  return s.rows * s.cols >= 7 * s.down() * s.across() && min(s.c, s.k) >= 8 && max(s.c, s.k) >= 16;
 }
 
 }  // namespace lotar::detail
