@@ -8,6 +8,7 @@ alone.
 """
 import argparse
 import ctypes
+import itertools
 import json
 import os
 import re
@@ -19,10 +20,12 @@ def loaded_blas():
     paths = {line.split()[-1] for line in open("/proc/self/maps") if re.search(r"/[^/ ]*(blas|mkl|blis|atlas)[^/]*\.so", line)}
     for path in sorted(paths):
         library = ctypes.CDLL(path)
-        for name in ("openblas_get_config", "openblas_get_config64_", "scipy_openblas_get_config", "scipy_openblas_get_config64_"):
-            if hasattr(library, name):
-                getattr(library, name).restype = ctypes.c_char_p
-                return getattr(library, name)().decode().strip()
+        for prefix, suffix in itertools.product(("", "scipy_"), ("", "64_")):
+            told = [getattr(library, f"{prefix}openblas_get_{what}{suffix}", None) for what in ("config", "corename")]
+            if all(told):
+                for function in told:
+                    function.restype = ctypes.c_char_p
+                return " ".join(told[0]().decode().split()[:2]) + " for " + told[1]().decode()
     return ", ".join(sorted(os.path.basename(os.path.realpath(path)) for path in paths)) or "NumPy's own loops"
 
 
@@ -32,10 +35,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=0.3, help="to go on for")
     args = parser.parse_args()
-    for library in ("OMP", "OPENBLAS", "MKL", "BLIS"):  # read when NumPy is loaded
-        os.environ[library + "_NUM_THREADS"] = str(args.threads)
-    if "avx512dq" in open("/proc/cpuinfo").read():  # an OpenBLAS older than the processor may take it for a lesser one
-        os.environ.setdefault("OPENBLAS_CORETYPE", "SkylakeX")
+    for library in ("OMP", "OPENBLAS", "MKL", "BLIS"):
+        os.environ[library + "_NUM_THREADS"] = str(args.threads)  # read when NumPy is loaded
     import numpy as np
 
     result = {"blas": loaded_blas(), "numpy": np.__version__}

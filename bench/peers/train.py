@@ -18,12 +18,11 @@ import time
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 from torchvision import transforms
 
-from step import network, nt_xent
+from step import masked_nt_xent, network, nt_xent
 
 
 def augmentation(scale=0.08):
@@ -50,20 +49,6 @@ class TwoViews(torch.utils.data.Dataset):
 
     def __getitem__(self, i):
         return self.augment(self.images[i]), self.augment(self.images[i])
-
-
-def masked_nt_xent(z, temperature):
-    """The positive before the negatives of each row, which a mask leaves; a cross-entropy whose class is always 0."""
-    n = z.shape[0] // 2
-    z = F.normalize(z)
-    similarities = z @ z.T
-    mask = torch.ones(2 * n, 2 * n, dtype=torch.bool).fill_diagonal_(False)
-    for i in range(n):
-        mask[i, n + i] = mask[n + i, i] = False
-    positives = torch.cat([similarities.diagonal(n), similarities.diagonal(-n)]).view(2 * n, 1)
-    negatives = similarities[mask].view(2 * n, 2 * n - 2)
-    logits = torch.cat([positives, negatives], 1) / temperature
-    return F.cross_entropy(logits, torch.zeros(2 * n, dtype=torch.long))
 
 
 class Lars(torch.optim.Optimizer):
