@@ -38,7 +38,7 @@ def theirs(script, *options):
     return statistics.median(result["seconds"]) if "seconds" in result else None, result
 
 
-# Each comparison returns our result, their seconds, and what is to be said besides. Of our result "seconds" counts, if it is there.
+# A comparison returns our result, or only its "seconds"; their seconds; and what is to be said besides.
 
 def step():
     options = [*place, "--augment"] if args.twin else [*place, "--steps=3"]
@@ -86,15 +86,16 @@ comparisons = {
     "step_bf16": ("the same with activations in bf16; theirs by autocast", step_bf16),
     **{f"nt_xent/{n}": (f"NT-Xent of {n} images, forward and backward", nt_xent(n))
        for n in (512, 1024, 4096, *((16384,) if args.twin else ()))},
-    "augmentation": ("a view of SimCLR's augmentation, " + ("theirs by tensor operations" if args.twin else "on a core"), augmentation),
+    "augmentation": ("a view of SimCLR's augmentation, " + ("theirs by tensor operations" if args.twin else "on a core; theirs by PIL"),
+                     augmentation),
 }
 if not args.twin:
     for name in names(f"{args.programs}/bench.backend.gemm"):
         m, k, n, turned_a, turned_b = name.split("/")[1:]
-        what = f"[{m}, {k}] [{k}, {n}], floats" + ("; the left is transposed" * int(turned_a)) + ("; the right is transposed" * int(turned_b))
-        comparisons[name] = (what, gemm(name.removeprefix("gemm/")))
+        turned = "; the left is transposed" * int(turned_a) + "; the right is transposed" * int(turned_b)
+        comparisons[name] = (f"[{m}, {k}] [{k}, {n}], floats{turned}", gemm(name.removeprefix("gemm/")))
     comparisons["nt_xent_masked/4096"] = ("theirs as the thesis has it, with a mask", nt_xent(4096, "--masked", "--steps=2"))
-    comparisons["train"] = ("30 steps of CIFAR10-LT from start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
+    comparisons["train"] = ("30 steps of CIFAR10-LT, start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
 
 
 def shown(seconds):
@@ -129,4 +130,6 @@ for name, (what, run) in comparisons.items():
         shares = [share_of(r[0], top) for r in rounds]
         share = f"{100 * statistics.median(shares):.0f} %" if None not in shares else "-"
     print(f"{name:26}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
+print("""share: of the ceiling of float or bf16 products, by the FLOPs of plain convolutions and of whole matrices. It may pass 100 %:
+Winograd's convolutions and the gradient of NT-Xent need fewer, and convolutions of bf16 have instructions of their own.""")
 sys.exit(failed)

@@ -23,6 +23,7 @@ def names(program):
 
 
 def seconds_of(result):
+    """Of one iteration."""
     return result.get("seconds") or result["real_time"] * UNITS[result["time_unit"]]
 
 
@@ -33,7 +34,9 @@ def ceilings(programs, twin=""):
 
 
 def rate_text(rate, name):
-    return shown(rate, "B/s copied" if name != FLOPS and FLOPS not in name else "FLOP/s of products of " + ("bf16" if "bf16" in name else "float"))
+    if FLOPS not in name:
+        return shown(rate, "B/s copied")
+    return shown(rate, FLOPS) + " of products of " + ("bf16" if "bf16" in name else "float")
 
 
 def share_of(result, top):

@@ -58,7 +58,7 @@ def nt_xent(z, temperature=0.2):
 
 
 def masked_nt_xent(z, temperature=0.2):
-    """The same as the thesis has it: the positive before the negatives of each row, which a mask leaves; a cross-entropy whose class is always 0."""
+    """The same as the thesis has it: a row's positive, then what a mask leaves of it; a cross-entropy whose class is always 0."""
     n = z.shape[0] // 2
     z = F.normalize(z)
     similarities = z @ z.T
