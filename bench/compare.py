@@ -90,11 +90,11 @@ comparisons = {
                      augmentation),
 }
 if not args.twin:
+    comparisons["nt_xent_masked/4096"] = ("theirs as the thesis has it, with a mask", nt_xent(4096, "--masked", "--steps=2"))
     for name in names(f"{args.programs}/bench.backend.gemm"):
         m, k, n, turned_a, turned_b = name.split("/")[1:]
         turned = "; the left is transposed" * int(turned_a) + "; the right is transposed" * int(turned_b)
         comparisons[name] = (f"[{m}, {k}] [{k}, {n}], floats{turned}", gemm(name.removeprefix("gemm/")))
-    comparisons["nt_xent_masked/4096"] = ("theirs as the thesis has it, with a mask", nt_xent(4096, "--masked", "--steps=2"))
     comparisons["train"] = ("30 steps of CIFAR10-LT, start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
 
 

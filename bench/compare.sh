@@ -7,7 +7,7 @@
 #
 # --cuda      on the GPU; theirs with channels_last, torch.compile where PyTorch has it, fused SGD and a CUDA graph of the step
 # --filter    only comparisons whose names match: step, step_bf16, nt_xent/512, nt_xent/1024, ..., augmentation, and on the CPU
-#             gemm/512/128/1024/0/1, ..., train
+#             nt_xent_masked/4096, gemm/512/128/1024/0/1, ..., train (minutes)
 # --rounds    3 unless given, 1 with --cuda
 # --data      the folder of CIFAR-10's binary files, or its parent: for train, which is left out without
 # --python    one that has torch, and torchvision and NumPy without --cuda
