@@ -11,7 +11,7 @@
 
 namespace {
 
-/// Losses and gradient of a batch of N images. Args: N, D.
+/// Losses and gradient of a batch of N images; the most memory that they take on the way. Args: N, D.
 void nt_xent(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0)), d = static_cast<std::size_t>(state.range(1));
   BenchBackend b;
@@ -31,6 +31,8 @@ void nt_xent(benchmark::State& state) {
   const lotar::Tensor<float, 2, BenchBackend> tz(b, {2 * n, d}, z), dz(b, {2 * n, d});
   const lotar::Tensor<float, 1, BenchBackend> losses(b, {2 * n}), coefficients(b, {2 * n});
   b.fill(coefficients.view(), 1 / static_cast<float>(2 * n));
+  b.pool().reset_peak();
+  const std::size_t held = b.pool().used();
   for (auto _ : state) {
     const auto forward = lotar::nt_xent_forward(b, tz, {.temperature = temperature}, losses);
     lotar::nt_xent_backward(b, forward, coefficients, dz);
@@ -44,6 +46,7 @@ void nt_xent(benchmark::State& state) {
   const double products = 3 * 2 * 4 * static_cast<double>(n * n) * static_cast<double>(d);
   state.counters["FLOP/s"] =
       benchmark::Counter(products * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["extra_bytes"] = static_cast<double>(b.pool().peak() - held);
   state.SetItemsProcessed(state.iterations() * state.range(0));
 }
 void batches(benchmark::internal::Benchmark* bench) {

@@ -57,6 +57,20 @@ def nt_xent(z, temperature=0.2):
     return F.cross_entropy(similarities, torch.arange(2 * n, device=z.device).roll(n))
 
 
+def masked_nt_xent(z, temperature=0.2):
+    """The same as the thesis has it: a row's positive, then what a mask leaves of it; a cross-entropy whose class is always 0."""
+    n = z.shape[0] // 2
+    z = F.normalize(z)
+    similarities = z @ z.T
+    mask = torch.ones(2 * n, 2 * n, dtype=torch.bool).fill_diagonal_(False)
+    for i in range(n):
+        mask[i, n + i] = mask[n + i, i] = False
+    positives = torch.cat([similarities.diagonal(n), similarities.diagonal(-n)]).view(2 * n, 1)
+    negatives = similarities[mask].view(2 * n, 2 * n - 2)
+    logits = torch.cat([positives, negatives], 1) / temperature
+    return F.cross_entropy(logits, torch.zeros(2 * n, dtype=torch.long))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=128)

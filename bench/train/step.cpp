@@ -66,7 +66,7 @@ void bcl_step(benchmark::State& state) {
   step<float>(state, b, std::move(method), lotar::bcl_boosted_augmentation(32, {.operations = 1}), 0);
 }
 BENCHMARK(lotar_step)->Args({128, 16})->Args({256, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
-BENCHMARK(simclr_step<float>)->Args({128, 16})->Args({128, 64})->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(simclr_step<float>)->ArgsProduct({{128}, {8, 16, 32, 64}})->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(simclr_step<lotar::bf16>)
     ->Name("simclr_step<bf16>")
     ->Args({128, 16})

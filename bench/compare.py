@@ -1,0 +1,135 @@
+"""What bench/compare.sh prints, which see: starts each comparison's two programs in turn and takes the medians."""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import torch
+
+from measure import ceilings, measured, names, rate_text, seconds_of, share_of
+
+SPLIT = "splits/cifar10_exp100_shuffled_philox_seed1.txt"
+parser = argparse.ArgumentParser()
+for option in ("filter", "programs", "data", "twin"):
+    parser.add_argument("--" + option, default="")
+parser.add_argument("--rounds", type=int)
+args = parser.parse_args()
+cores = len(os.sched_getaffinity(0))
+place = [f"--threads={cores}"]
+if args.twin:
+    place = ["--device=cuda", "--graph", "--steps=30"] + ["--compile"] * hasattr(torch, "compile")
+
+
+def ours(program, benchmark):
+    """Google Benchmark's result; None if our program has no such benchmark."""
+    found = measured(f"{args.programs}/bench.{program}{args.twin}", f"^{benchmark}(/real_time)?$")
+    return found[0] if found else None
+
+
+def theirs(script, *options):
+    """The median of the seconds that a peer prints, and the rest of it."""
+    result = json.loads(subprocess.run([sys.executable, f"bench/peers/{script}.py", *options], check=True,
+                                       stdout=subprocess.PIPE).stdout)
+    return statistics.median(result["seconds"]) if "seconds" in result else None, result
+
+
+# A comparison returns our result, or only its "seconds"; their seconds; and what is to be said besides.
+
+def step():
+    options = [*place, "--augment"] if args.twin else [*place, "--steps=3"]
+    return ours("train.step", "simclr_step(<float>)?/128/64"), theirs("step", *options)[0], ""
+
+
+def step_bf16():
+    options = [*place, "--augment"] if args.twin else [*place, "--steps=3"]
+    return ours("train.step", "simclr_step<bf16>/128/64"), theirs("step", *options, "--dtype=bf16")[0], ""
+
+
+def nt_xent(n, *options):
+    def run():
+        mine, (seconds, other) = ours("loss.nt_xent", f"nt_xent/{n}/128"), theirs("nt_xent", *place, f"--n={n}", *options)
+        memory = [f"{r['extra_bytes'] / 2**20:.0f} MiB" for r in (mine or {}, other) if "extra_bytes" in r]
+        return mine, seconds, "; extra memory " + " against ".join(memory)
+    return run
+
+
+def augmentation():  # seconds of a view on the GPU, or on a core
+    mine = ours("augment.pipeline", "thesis")
+    seconds, other = theirs("augment", *([*place, "--batched"] if args.twin else []))
+    return {"seconds": (1 if args.twin else cores) / mine["items_per_second"]}, seconds / other["views"], ""
+
+
+def gemm(shape):
+    return lambda: (ours("backend.gemm", f"gemm/{shape}"), theirs("gemm", *place, f"--shape={shape}")[0], "")
+
+
+def train():  # from the start of the program to its end
+    def timed(*command):
+        start = time.perf_counter()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.perf_counter() - start
+
+    with tempfile.TemporaryDirectory() as out:
+        mine = timed(f"{args.programs}/../examples/pretrain", f"--data={args.data}", f"--split={SPLIT}", "--method=simclr",
+                     "--projector=mlp", "--max-steps=30", f"--out={out}/run")
+    return {"seconds": mine}, timed(sys.executable, "bench/peers/train.py", f"--data={args.data}", f"--split={SPLIT}",
+                                    "--width=64", "--epochs=1200", "--warmup=10", "--steps=30", *place), ""
+
+
+comparisons = {
+    "step": ("SimCLR step of 2 x 128 views, ResNet-18, float32; " + ("both augment" if args.twin else "ours augments too"), step),
+    "step_bf16": ("the same with activations in bf16; theirs by autocast", step_bf16),
+    **{f"nt_xent/{n}": (f"NT-Xent of {n} images, forward and backward", nt_xent(n))
+       for n in (512, 1024, 4096, *((16384,) if args.twin else ()))},
+    "augmentation": ("a view of SimCLR's augmentation, " + ("theirs by tensor operations" if args.twin else "on a core; theirs by PIL"),
+                     augmentation),
+}
+if not args.twin:
+    comparisons["nt_xent_masked/4096"] = ("theirs as the thesis has it, with a mask", nt_xent(4096, "--masked", "--steps=2"))
+    for name in names(f"{args.programs}/bench.backend.gemm"):
+        m, k, n, turned_a, turned_b = name.split("/")[1:]
+        turned = "; the left is transposed" * int(turned_a) + "; the right is transposed" * int(turned_b)
+        comparisons[name] = (f"[{m}, {k}] [{k}, {n}], floats{turned}", gemm(name.removeprefix("gemm/")))
+    comparisons["train"] = ("30 steps of CIFAR10-LT, start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
+
+
+def shown(seconds):
+    if seconds is None:
+        return "-"
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms" if seconds >= 1e-3 else f"{seconds * 1e6:.2f} us"
+
+
+top = ceilings(args.programs, args.twin)
+blas = "" if args.twin else ", NumPy {numpy} with {blas}".format(**theirs("gemm", *place)[1])
+device = torch.cuda.get_device_name() if args.twin else f"{cores} cores"
+print(f"PyTorch {torch.__version__}{blas}; {device}")
+print("ceilings: " + ", ".join(rate_text(rate, name) for name, rate in top.items()))
+print(f"{'comparison':26}{'ours':>12}{'theirs':>12}{'ratio':>8}{'share':>9}  over {args.rounds} round{'s' * (args.rounds > 1)}")
+failed = False
+for name, (what, run) in comparisons.items():
+    if not re.search(args.filter, name):
+        continue
+    if name == "train" and not args.data:
+        print(f"{name:26}{'not run':>12}  wants --data DIR, with CIFAR-10's binary files")
+        continue
+    try:
+        rounds = [run() for _ in range(args.rounds)]
+    except subprocess.CalledProcessError as e:
+        print(f"{name:26}{'failed':>12}  {' '.join(map(str, e.cmd))}", flush=True)
+        failed = True
+        continue
+    other, mine, ratio, share = statistics.median(r[1] for r in rounds), None, "-", "-"
+    if rounds[0][0]:
+        mine = statistics.median(seconds_of(r[0]) for r in rounds)
+        ratio = f"{statistics.median(r[1] / seconds_of(r[0]) for r in rounds):.2f}"
+        shares = [share_of(r[0], top) for r in rounds]
+        share = f"{100 * statistics.median(shares):.0f} %" if None not in shares else "-"
+    print(f"{name:26}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
+print("""share: of the ceiling of float or bf16 products, by the FLOPs of plain convolutions and of whole matrices. It may pass 100 %:
+Winograd's convolutions and the gradient of NT-Xent need fewer, and convolutions of bf16 have instructions of their own.""")
+sys.exit(failed)
