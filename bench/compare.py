@@ -123,6 +123,7 @@ for name, (what, run) in comparisons.items():
         print(f"{name:26}{'failed':>12}  {' '.join(map(str, e.cmd))}", flush=True)
         failed = True
         continue
+    failed = failed or not rounds[0][0]  # our programs lack the benchmark
     other, mine, ratio, share = statistics.median(r[1] for r in rounds), None, "-", "-"
     if rounds[0][0]:
         mine = statistics.median(seconds_of(r[0]) for r in rounds)

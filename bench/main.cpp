@@ -1,3 +1,4 @@
+#include <cstddef>
 #include <string>
 
 #include <benchmark/benchmark.h>
@@ -14,7 +15,7 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("lotar", lotar::version);
   benchmark::AddCustomContext("compiler", __VERSION__);
   benchmark::AddCustomContext("build", LOTAR_BUILD);
-  benchmark::RunSpecifiedBenchmarks();
+  const std::size_t found = benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
-  return 0;
+  return found == 0;
 }

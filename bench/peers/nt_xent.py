@@ -43,9 +43,12 @@ def main():
 
     def step():
         z.grad = None
-        loss(z).backward()
+        result = loss(z)
+        result.backward()
+        return result.detach()
 
-    seconds, _ = device.time_steps(step, args.steps, args)
+    seconds, last = device.time_steps(step, args.steps, args)
+    device.check_loss(last, args.n, 0.5)
     peak = most_memory(args)
     print(json.dumps({"torch": torch.__version__, "seconds": seconds, "peak_memory_bytes": peak, "extra_bytes": peak - before}))
 

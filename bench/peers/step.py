@@ -106,6 +106,7 @@ def main():
         return loss
 
     seconds, loss = device.time_steps(step, args.steps, args)
+    device.check_loss(loss, args.batch, 0)
     print(json.dumps({"torch": torch.__version__, "loss": loss.item(), "seconds": seconds}))
 
 

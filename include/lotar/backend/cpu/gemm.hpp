@@ -13,7 +13,7 @@ namespace lotar::detail {
 
 /// c = alpha op(a) op(b) + beta c for one block of c, at most gemm_rows by gemm_cols, over all of K.
 ///
-/// Panels of a and b are packed, so that the tiles read them in order whatever their layout was. K is cut in pieces of
+/// Panels of b, and of a where it is transposed, are packed, so that the tiles read them in order. K is cut in pieces of
 /// gemm_depth; the sizes are constants, so that the order of every sum is one.
 inline constexpr std::size_t gemm_rows = 192, gemm_cols = 256, gemm_depth = 256;
 
@@ -45,7 +45,7 @@ class Gemm {
     A* packed_a = reinterpret_cast<A*>(thread_scratch((packed + (keep_sums ? gemm_rows * gemm_cols : 0)) * sizeof(A)));
     A *packed_b = packed_a + gemm_rows * gemm_depth, *sums = packed_a + packed;
     Out* out = c_.data + batch * c_.batch_stride + row * c_.row_stride + col;
-    const bool direct = op_a_ == Op::none && cols <= tile_cols<A>;  // a is read once: where it lies
+    const bool direct = op_a_ == Op::none;
     for (std::size_t k = 0; k == 0 || k < depth_; k += gemm_depth) {
       const std::size_t depth = min(gemm_depth, depth_ - k);
       const T* a = a_.data + batch * a_.batch_stride;
