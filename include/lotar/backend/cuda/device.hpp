@@ -3,12 +3,10 @@
 #include <cuda_runtime.h>
 
 #include <cstddef>
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <lotar/backend/cuda/error.hpp>
@@ -95,37 +93,6 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
     unused_.push_back(lane);
   }
 
-  /// Calls f, which waits for the device and so would break the capture of any stream, while there is no capture: at
-  /// once, or when the last one ends.
-  template <class F>
-  void outside_of_captures(F f) {
-    const std::lock_guard lock(capturing_);
-    if (captures_ == 0)
-      f();
-    else
-      deferred_.emplace_back(std::move(f));
-  }
-
-  /// While it lives, a stream is being captured.
-  class Capture {
-   public:
-    explicit Capture(CudaDevice& device) : device_(device) {
-      const std::lock_guard lock(device_.capturing_);
-      ++device_.captures_;
-    }
-    Capture(const Capture&) = delete;
-    Capture& operator=(const Capture&) = delete;
-    ~Capture() {
-      const std::lock_guard lock(device_.capturing_);
-      if (--device_.captures_ > 0) return;
-      const auto deferred = std::exchange(device_.deferred_, {});
-      for (const auto& f : deferred) f();
-    }
-
-   private:
-    CudaDevice& device_;
-  };
-
  private:
   static int checked(int device) {
     int devices = 0;
@@ -165,9 +132,6 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
   std::mutex mutex_;
   std::vector<std::size_t> unused_;
   std::size_t lanes_ = 0;
-  std::recursive_mutex capturing_;  // what is deferred may let go of more
-  std::size_t captures_ = 0;
-  std::vector<std::function<void()>> deferred_;
 };
 
 }  // namespace detail

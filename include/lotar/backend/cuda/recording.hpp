@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/backend/cuda/captures.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 
@@ -71,7 +72,7 @@ class CudaRecording {
     /// The relaxed mode leaves this thread's and others' calls alone: a block that the pool lacks is allocated at once,
     /// for good, and is no part of the graph. What must not happen meanwhile the backend itself refuses, or puts off.
     void capture() {
-      const detail::CudaDevice::Capture capture(stream().device());
+      const detail::Captures::Scope under_way;
       const cudaStream_t origin = stream().get();
       detail::check(cudaStreamBeginCapture(origin, cudaStreamCaptureModeRelaxed), "record: cudaStreamBeginCapture");
       cudaGraph_t graph = nullptr;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/backend/cuda/captures.hpp>
 #include <lotar/backend/cuda/device.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/plans.hpp>
@@ -100,7 +101,7 @@ class CudaLane {
   CudaLane& operator=(const CudaLane&) = delete;
   /// Gives the lane to others once no stream's work under way uses its blocks.
   ~CudaLane() {
-    device_->outside_of_captures([device = device_.get(), number = number_] {
+    Captures::outside([device = device_, number = number_] {
       cudaSetDevice(device->options().device);
       if (cudaDeviceSynchronize() == cudaSuccess) device->give_lane(number);
     });
@@ -152,7 +153,7 @@ class CudaStream : public std::enable_shared_from_this<CudaStream> {
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
   ~CudaStream() {
-    device_->outside_of_captures([handles = std::move(handles_)]() mutable { handles.reset(); });
+    Captures::outside([handles = std::move(handles_)]() mutable { handles.reset(); });
   }
 
   CudaDevice& device() const { return *device_; }
