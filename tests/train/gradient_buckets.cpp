@@ -54,7 +54,7 @@ TEST_CASE("every gradient is summed once, whatever the buckets, pass after pass"
     const lotar::Tensor<float, 1, Ranks> values(b, {{size}});
     GradientBuckets<float, Ranks> buckets(b, values, bucket);
     for (int pass = 0; pass < 3; ++pass) {
-      buckets.begin();
+      buckets.begin(b);
       b.upload(gradients(b.rank()), values.view());
       for (const std::size_t first : {90u, 88u, 51u, 50u, 20u}) buckets.add(b, first);
       buckets.finish(b);
@@ -82,11 +82,10 @@ TEST_CASE("a pass that did not finish leaves nothing to the next") {
   Ranks b = make_ranks();
   const lotar::Tensor<float, 1, Ranks> values(b, {{size}}, gradients(b.rank()));
   GradientBuckets<float, Ranks> buckets(b, values, 10);
-  buckets.begin();
+  buckets.begin(b);
   buckets.add(b, 6);  // and then its step throws
-  b.sync();
+  buckets.begin(b);
   b.upload(gradients(b.rank()), values.view());
-  buckets.begin();
   for (const std::size_t first : {60u, 6u}) buckets.add(b, first);
   buckets.finish(b);
   CHECK(values.to_host(b) == summed_from(0, b));
@@ -97,7 +96,7 @@ TEST_CASE("entries that rise, and buckets of any size, are summed by the end") {
   for (const std::size_t bucket : {std::size_t{10}, std::numeric_limits<std::size_t>::max()}) {
     const lotar::Tensor<float, 1, Ranks> values(b, {{size}}, gradients(b.rank()));
     GradientBuckets<float, Ranks> buckets(b, values, bucket);
-    buckets.begin();
+    buckets.begin(b);
     for (const std::size_t first : {50u, 99u, 200u, 45u}) buckets.add(b, first);
     if (bucket > size) CHECK(values.to_host(b) == summed_from(size, b));
     buckets.finish(b);
@@ -110,19 +109,23 @@ TEST_CASE("a recorded step sums them each time, with other work in between and n
   const lotar::Tensor<float, 1, Recording> own(b, {{size}}, gradients(b.rank())), values(b, {{size}}), other(b, {{3}}),
       none(b, {{0}});
   GradientBuckets<float, Recording> buckets(b, values, 30), empty(b, none, 1);
+  bool fail = true;
   auto step = b.record([&] {
-    buckets.begin(), empty.begin();
+    buckets.begin(b), empty.begin(b);
     b.copy(own.view(), values.view());
     b.fill(other.view(), 1);
     for (const std::size_t first : {70u, 50u, 40u}) {
       buckets.add(b, first);
       b.all_reduce(other.view());  // as a synchronized norm does
+      if (fail) throw lotar::ConfigError("no");
     }
     buckets.finish(b);
     empty.add(b, 0);
     empty.finish(b);
   });
   const auto n = static_cast<float>(b.ranks());
+  CHECK_THROWS_AS(step(), lotar::ConfigError);
+  fail = false;
   for (int i = 0; i < 4; ++i) {
     b.fill(values.view(), 0);
     step();

@@ -29,8 +29,13 @@ class GradientBuckets {
     if (rank_count(b) > 1) other_ = std::unique_ptr<B>(new B(b.fork()));
   }
 
-  /// A backward pass begins: forgets one that did not finish, because it threw.
-  void begin() { end_ = gradients_.size(); }
+  /// A backward pass begins: forgets one that did not finish, because it threw. b's later work follows its sums.
+  void begin(B& b) {
+    if (end_ == gradients_.size()) return;
+    other_->wait(b);  // a recorded step waits only for what has waited for it
+    b.wait(*other_);
+    end_ = gradients_.size();
+  }
 
   /// The gradients from entry `first` on are final, once b's work so far is done.
   /// @param first  falls from call to call of a pass; those that rise are left alone
@@ -43,7 +48,7 @@ class GradientBuckets {
     if (!other_ || gradients_.size() == 0) return;
     if (end_ > 0) sum(b, 0);
     b.wait(*other_);
-    begin();
+    end_ = gradients_.size();
   }
 
  private:

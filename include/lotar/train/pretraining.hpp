@@ -273,7 +273,7 @@ class Pretraining {
   /// The work of one step over n samples: no waiting, nothing from the host but n.
   void enqueue(std::size_t n) {
     constexpr std::size_t views = Method::views;
-    buckets_.begin();
+    buckets_.begin(b_);
     const Share own = own_share(b_, n);
     const ImageSize size = views_.footprint({images_.extent(1), images_.extent(2)}).output;
     const In<std::uint32_t, 1, B> order = order_.rows(own.first, samples() - own.first);
