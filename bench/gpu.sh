@@ -10,13 +10,15 @@
 # --out       the folder of report.md, benchmarks.json, results.tsv and log.txt; bench/results/<date>-<device> unless given
 # --build     the build folder; build/gpu unless given
 # --deps      what --pack gathered: for a machine without Debian's packages
-# --time      the end, in seconds from now; a phase gets half of what is left, and what does not fit is reported as not run
+# --time      the end, in seconds from now; the build gets at most half of it, a phase half of what is left, and what does not fit
+#             is reported as not run
 # --min-time  seconds that a benchmark runs at least; 0.2 unless given
 # --jobs      programs to build at once; all cores unless given
 # --commit    what the report calls the sources, where git does not know
 # --pack      on a machine that has them (cmake/setup.sh installs them), gathers headers and libraries of the packages that the
 #             build needs besides CUDA; then copy DIR and this repository over
 #
+# Of several devices the first of CUDA_VISIBLE_DEVICES is used, counted as nvidia-smi counts.
 # A phase that fails does not stop the next. Exits with 0; 1 if anything failed or was not run; 77 if nothing but a device was
 # missing.
 set -euo pipefail
@@ -96,17 +98,20 @@ run_one() {  # PHASE NAME MOST_SECONDS COMMAND...
 }
 export -f run_one note
 
-run_all() {  # AT_ONCE, with lines "PHASE NAME MOST_SECONDS COMMAND..." on stdin
-  xargs -P "$1" -d '\n' -I{} bash -c 'IFS=" " read -ra words <<<"$1"; run_one "${words[@]}"' _ {}
+job() { printf '%q ' "$@"; echo; }  # a line for run_all
+run_all() {  # AT_ONCE, with jobs "PHASE NAME MOST_SECONDS COMMAND..." on stdin
+  xargs -P "$1" -d '\n' -I{} bash -c 'eval "run_one $1"' _ {}
 }
 
 # --- the machine
 
 declare -A facts
 fact() { facts[$1]=$2; printf '%s\t%s\n' "$1" "$2" >>"$work/facts.tsv"; }
+export CUDA_DEVICE_ORDER=PCI_BUS_ID
+visible=${CUDA_VISIBLE_DEVICES-0}
 gpu() {
   local answer
-  if answer=$(nvidia-smi --id=0 --query-gpu="$1" --format=csv,noheader 2>/dev/null); then echo "$answer"; fi
+  if answer=$(nvidia-smi --id="${visible%%,*}" --query-gpu="$1" --format=csv,noheader 2>/dev/null); then echo "$answer"; fi
 }
 
 fact date "$(date -u '+%F %H:%M UTC')"
@@ -171,10 +176,10 @@ build_all() {
   echo "configuring $build"
   find_wheels || true
   if ! configure ON >"$work/configure.log" 2>&1; then
-    configure OFF >"$work/configure.log" 2>&1 || return 1
+    configure OFF >>"$work/configure.log" 2>&1 || return 1
     fact 'left out' 'the tests of several processes: no MPI or NCCL'
   fi
-  mapfile -t all < <(ctest --test-dir "$build" -N -L '^cuda$' | sed -n 's/^ *Test *#[0-9]*: //p' | grep -v '^package\.')
+  mapfile -t all < <(ctest --test-dir "$build" -N -L '^cuda$' | sed -n 's/^ *Test *#[0-9]*: //p' | grep -vE '^package\.|\.[0-9]+$')
   for name in "${all[@]}"; do
     if [[ $name == bench.* ]]; then benches+=("$name"); else tests+=("$name"); fi
   done
@@ -182,8 +187,8 @@ build_all() {
   targets=("${targets[@]/#backend.cuda.cuda/backend.cuda}")  # a source about CUDA itself: no twin
   if wanted benches || wanted peers; then targets+=("${benches[@]}"); fi
   echo "building ${#targets[@]} programs, $jobs at once"
-  local status=0 building
-  timeout -k 5 "$((end - EPOCHSECONDS))" cmake --build "$build" -j "$jobs" --target "${targets[@]}" -- -k 0 >"$work/build.log" 2>&1 &
+  local status=0 building rest=$((end - seconds / 2 - EPOCHSECONDS))
+  timeout -k 5 "$((rest > 1 ? rest : 1))" cmake --build "$build" -j "$jobs" --target "${targets[@]}" -- -k 0 >"$work/build.log" 2>&1 &
   building=$!
   tail -n +1 -f --pid "$building" "$work/build.log" | grep --line-buffered -E '^\[[0-9]*0/|FAILED' || true
   wait "$building" || status=$?
@@ -213,7 +218,7 @@ begin() {  # LATER_PHASES...
 if wanted tests; then
   begin sanitizers benches peers
   echo "tests: ${#tests[@]} programs, 4 at once"
-  for name in "${tests[@]}"; do echo "tests $name 120 $(program "$name")"; done | run_all 4
+  for name in "${tests[@]}"; do job tests "$name" 120 "$(program "$name")"; done | run_all 4
 fi
 
 if wanted sanitizers; then
@@ -223,8 +228,8 @@ if wanted sanitizers; then
     for tool in "${sanitizers[@]}"; do
       for name in "${sanitized[@]/%/.cuda}"; do
         name=${name/#backend.cuda.cuda/backend.cuda}
-        echo "sanitizers $tool.$name 180 compute-sanitizer --tool $tool --error-exitcode 99 --report-api-errors no" \
-          "--print-limit 20 $(program "$name")"
+        job sanitizers "$tool.$name" 180 compute-sanitizer --tool "$tool" --error-exitcode 99 --report-api-errors no \
+          --print-limit 20 "$(program "$name")"
       done
     done | run_all 4
   else
@@ -237,7 +242,7 @@ if wanted benches; then
   begin peers
   echo "benches: ${#benches[@]} programs, one after the other"
   for name in "${benches[@]}"; do
-    echo "benches $name 180 $(program "$name") --benchmark_min_time=$min_time --benchmark_out_format=json" \
+    job benches "$name" 180 "$(program "$name")" "--benchmark_min_time=$min_time" --benchmark_out_format=json \
       "--benchmark_out=$work/benches/$name.json"
   done | run_all 1
 fi

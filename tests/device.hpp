@@ -5,14 +5,18 @@
 #endif
 
 #include <cstdio>
+#include <cstdlib>
 
-/// True, and says so, in a CUDA program on a machine without a device. Its main then ends with 77, which CTest shows as
-/// Skipped.
+/// True, and says so, in a CUDA program on a machine without a device, or with fewer than LOTAR_TEST_DEVICES of the
+/// environment says. Its main then ends with 77, which CTest shows as Skipped.
 inline bool device_is_missing() {
 #if defined(LOTAR_CUDA_MAIN)
+  const char* const text = std::getenv("LOTAR_TEST_DEVICES");
+  const int wanted = text == nullptr ? 1 : std::atoi(text);
   int devices = 0;
-  if (cudaGetDeviceCount(&devices) != cudaSuccess || devices == 0) {
-    std::puts("skipped: no CUDA device");
+  if (cudaGetDeviceCount(&devices) != cudaSuccess) devices = 0;
+  if (devices < wanted) {
+    std::printf("skipped: wanted %d CUDA devices, got %d\n", wanted, devices);
     return true;
   }
 #endif

@@ -9,11 +9,14 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/error.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/core/pool.hpp>
 
@@ -99,7 +102,8 @@ struct LockstepOptions {
 };
 
 /// A backend for tests only: slow, plain and unforgiving. Two teams of four threads run blocks at the same time; products
-/// and convolutions are plain loops that share nothing with other backends.
+/// and convolutions are plain loops that share nothing with other backends. While a recorded step runs it refuses what
+/// could not be replayed, as Cuda does.
 class Lockstep {
  public:
   using Memory = LockstepMemory;
@@ -111,7 +115,8 @@ class Lockstep {
     void deallocate(void* p) const { ::operator delete (p, std::align_val_t{256}); }
   };
 
-  explicit Lockstep(const LockstepOptions& options = {}) : shared_(std::make_shared<Shared>()) {
+  explicit Lockstep(const LockstepOptions& options = {})
+      : shared_(std::make_shared<Shared>()), context_(std::make_shared<Context>()) {
     shared_->poison = options.poison_allocations;
   }
 
@@ -129,26 +134,31 @@ class Lockstep {
   template <class T, std::size_t N>
   void copy(const std::type_identity_t<View<const T, N, Memory>>& from, const View<T, N, Memory>& to) {
     check_shape("copy", "to", from.extents, to.extents);
+    context_->ahead = true;
     if (from.size() > 0) std::memmove(to.data, from.data, from.size() * sizeof(T));
   }
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
+    context_->ahead = true;
     for (std::size_t i = 0; i < to.size(); ++i) to.data[i] = value;
   }
   template <class T>
   void upload(std::span<const std::type_identity_t<T>> host, const View<T, 1, Memory>& to) {
     check_shape("upload", "to", Extents<1>{{host.size()}}, to.extents);
+    refuse_recording("upload");
     if (!host.empty()) std::memcpy(to.data, host.data(), host.size_bytes());
   }
   template <class T>
   void download(const View<T, 1, Memory>& from, std::span<std::remove_const_t<T>> host) {
     check_shape("download", "from", Extents<1>{{host.size()}}, from.extents);
+    refuse_recording("download");
     if (!host.empty()) std::memcpy(host.data(), from.data, host.size_bytes());
   }
-  void sync() {}
+  void sync() { refuse_recording("sync"); }
 
   template <class F>
   void for_each(std::size_t n, const F& f) {
+    context_->ahead = true;
     shared_->run([&](std::size_t thread) {
       const F body = f;
       for (std::size_t i = thread; i < n; i += threads) body(i);
@@ -163,6 +173,7 @@ class Lockstep {
   }
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
+    context_->ahead = true;
     std::vector<std::byte> memory[teams];
     std::byte* scratch[teams];
     for (std::size_t t = 0; t < teams; ++t) {
@@ -190,6 +201,7 @@ class Lockstep {
     const Matrix<const T, Memory> ma(a), mb(b);
     const Matrix<Out, Memory> mc(c);
     check_gemm(op_a, op_b, ma, mb, mc);
+    context_->ahead = true;
     const std::size_t depth = op_a == Op::none ? ma.cols : ma.rows;
     for (std::size_t i = 0; i < mc.batches; ++i)
       for (std::size_t r = 0; r < mc.rows; ++r)
@@ -218,6 +230,7 @@ class Lockstep {
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
            sum[index(y, n, p, q, k)] += static_cast<A>(x(n, h, w, c)) * static_cast<A>(filter(k, r, s, c));
          });
+    context_->ahead = true;
     add(sum, 0, y);
   }
   template <class T>
@@ -231,6 +244,7 @@ class Lockstep {
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
            sum[index(dx, n, h, w, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(filter(k, r, s, c));
          });
+    context_->ahead = true;
     add(sum, beta, dx);
   }
   template <class X>
@@ -245,17 +259,67 @@ class Lockstep {
          [&](auto n, auto h, auto w, auto c, auto k, auto r, auto s, auto p, auto q) {
            sum[index(dfilter, k, r, s, c)] += static_cast<A>(dy(n, p, q, k)) * static_cast<A>(x(n, h, w, c));
          });
+    context_->ahead = true;
     add(sum, beta, dfilter);
   }
 
-  Lockstep fork() const { return *this; }
-  void wait(const Lockstep&) {}
+  Lockstep fork() const {
+    refuse_recording("fork");
+    Lockstep other(*this);
+    other.context_ = std::make_shared<Context>();
+    return other;
+  }
+  void wait(const Lockstep& other) {
+    if (context_ == other.context_) return;
+    if (context_->step != nullptr && context_->step != other.context_->step)
+      throw Error("wait: a step that is being recorded waits only for contexts that have waited for it");
+    if (context_->step != other.context_->step) other.context_->step->add(context_);
+    context_->ahead = true;
+    other.context_->ahead = false;
+  }
   template <class F>
-  F record(F step) {
-    return step;
+  auto record(F step) {
+    return [context = context_, step = std::make_shared<F>(std::move(step))] {
+      if (context->step != nullptr) return (*step)();
+      Step running(context);
+      (*step)();
+      running.check();
+    };
   }
 
  private:
+  class Step;
+  struct Context {
+    Step* step = nullptr;  // the recorded one that it takes part in
+    bool ahead = false;    // has work that nobody waited for
+  };
+
+  /// While it lives, a recorded step runs.
+  class Step {
+   public:
+    explicit Step(const std::shared_ptr<Context>& origin) { add(origin); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    ~Step() {
+      for (const auto& context : contexts_) context->step = nullptr;
+    }
+    void add(const std::shared_ptr<Context>& context) {
+      contexts_.push_back(context);
+      context->step = this;
+    }
+    void check() const {
+      for (std::size_t i = 1; i < contexts_.size(); ++i)
+        if (contexts_[i]->ahead) throw Error("record: the step does not wait for a fork that takes part in it");
+    }
+
+   private:
+    std::vector<std::shared_ptr<Context>> contexts_;  // the one that records it first
+  };
+
+  void refuse_recording(const char* call) const {
+    if (context_->step != nullptr) throw Error(std::string(call) + ": not in a step that is being recorded");
+  }
+
   static constexpr std::size_t teams = 2, threads = teams * LockstepTeam::threads;
 
   /// Threads that wait for work, beside the caller's own.
@@ -322,6 +386,7 @@ class Lockstep {
   }
 
   std::shared_ptr<Shared> shared_;
+  std::shared_ptr<Context> context_;
 };
 
 }  // namespace lotar

@@ -5,6 +5,8 @@
 #include <memory>
 #include <new>
 #include <numeric>
+#include <span>
+#include <string>
 #include <vector>
 
 #include <lotar/core/tensor.hpp>
@@ -191,6 +193,94 @@ TEST_CASE("a recorded step does the same each time, and reads what changed in be
   b.fill(value.view(), 100);
   step();
   CHECK(value.to_host(b) == std::vector<float>(1000, 101));
+}
+
+TEST_CASE("a fork that waits for a recorded step and is waited for is part of it") {
+  TestBackend b;
+  TestBackend first = b.fork(), second = b.fork();
+  constexpr std::size_t n = 100000;
+  const Array<float> value(b, {n}), one(b, {n}), two(b, {n});
+  b.fill(value.view(), 0);
+  int host_runs = 0;
+  auto step = b.record([&] {
+    ++host_runs;
+    const Array<float> begun(b, {n});
+    b.for_each(n, Plus{value, 1, begun});
+    first.wait(b);
+    second.wait(first);
+    {
+      const Array<float> a(first, {n}), c(second, {n}), own(b, {n});
+      for (int i = 0; i < 10; ++i) {  // side by side, each with memory of its own
+        first.for_each(n, Plus{i == 0 ? begun : a, 10, a});
+        second.for_each(n, Plus{i == 0 ? begun : c, 1000, c});
+        b.for_each(n, Plus{i == 0 ? begun : own, -1, own});
+      }
+      first.copy(a.view(), one.view());
+      second.copy(c.view(), two.view());
+      b.copy(own.view(), value.view());
+    }
+    first.wait(second);
+    b.wait(first);
+    b.for_each(n, Plus{one, 0, value});
+  });
+  for (int i = 1; i <= 5; ++i) {
+    step();
+    CHECK(value.to_host(b) == std::vector<float>(n, static_cast<float>(101 * i)));
+    CHECK(two.to_host(b) == std::vector<float>(n, static_cast<float>(101 * i - 100 + 10000)));
+    // outside of the step the forks are free, and know it done where they wait for it
+    first.wait(b);
+    first.for_each(n, Plus{value, 0, one});
+    CHECK(one.to_host(first) == std::vector<float>(n, static_cast<float>(101 * i)));
+    b.wait(first);
+  }
+  const std::size_t allocations = b.pool().allocations();
+  step();
+  CHECK(b.pool().allocations() == allocations);
+  if (std::string(TestBackend::name) == "cuda") CHECK(host_runs == 2);
+}
+
+TEST_CASE("a recorded step refuses what could not be replayed, each time, and stays usable") {
+  if (std::string(TestBackend::name) == "cpu") {  // where a step is the call itself
+    CHECK(true);
+    return;
+  }
+  TestBackend b;
+  TestBackend fork = b.fork(), stranger = b.fork();
+  const Array<float> a(b, {3});
+  std::vector<float> host(3);
+  const auto refused = [&](auto call) {
+    std::string texts[2] = {"nothing", "nothing"};
+    for (const bool first : {true, false}) {  // the call in which it is run, or the one in which it is captured
+      bool calls = first;
+      auto step = b.record([&] {
+        fork.wait(b);
+        if (calls) call();
+        b.wait(fork);
+      });
+      if (!first) step();
+      calls = true;
+      try {
+        step();
+      } catch (const Error& e) {
+        texts[first] = e.what();
+      }
+      for (TestBackend* context : {&b, &fork, &stranger}) context->fill(a.view(), 1), context->sync();
+      CHECK(a.to_host(b) == std::vector<float>(3, 1));
+    }
+    CHECK(texts[0] == texts[1]);
+    return texts[0];
+  };
+  for (TestBackend* context : {&b, &fork}) {
+    TestBackend& c = *context;
+    CHECK(refused([&] { c.upload(host, a.view()); }) == "upload: not in a step that is being recorded");
+    CHECK(refused([&] { c.download(a.view(), std::span<float>(host)); }) ==
+          "download: not in a step that is being recorded");
+    CHECK(refused([&] { c.sync(); }) == "sync: not in a step that is being recorded");
+    CHECK(refused([&] { c.fork(); }) == "fork: not in a step that is being recorded");
+    CHECK(refused([&] { c.wait(stranger); }) ==
+          "wait: a step that is being recorded waits only for contexts that have waited for it");
+  }
+  CHECK(refused([] {}) == "nothing");
 }
 
 TEST_CASE("the memory of a recorded step is not handed out while the recording lives") {

@@ -1,9 +1,10 @@
 #include <lotar/backend/cuda.hpp>
 
 #include <cstddef>
-#include <span>
+#include <optional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/tensor.hpp>
@@ -102,7 +103,16 @@ TEST_CASE("a device's errors: what a kernel did says how to find it") {
 
 TEST_CASE("cuDNN's statuses: what it does not support, and what failed") {
   CHECK(detail::is_unsupported(CUDNN_STATUS_NOT_SUPPORTED_SHAPE));
-  CHECK(detail::is_unsupported(CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH));
+  CHECK(detail::is_unsupported(CUDNN_STATUS_NOT_SUPPORTED_ARCH_MISMATCH));
+  for (const cudnnStatus_t status :
+       {CUDNN_STATUS_BAD_PARAM_SHAPE_MISMATCH, CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER,
+        CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDART, CUDNN_STATUS_NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING,
+        CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE}) {
+    CHECK(detail::is_amiss(status));
+    CHECK_FALSE(detail::is_unsupported(status));
+  }
+  CHECK_FALSE(detail::is_amiss(CUDNN_STATUS_NOT_SUPPORTED_SHAPE));
+  CHECK_FALSE(detail::is_amiss(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED));
   CHECK_FALSE(detail::is_unsupported(CUDNN_STATUS_SUCCESS));
   CHECK_FALSE(detail::is_unsupported(CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED));
   CHECK_FALSE(detail::is_unsupported(CUDNN_STATUS_NOT_INITIALIZED));
@@ -119,26 +129,72 @@ TEST_CASE("more memory than there is is refused with how much is free, and the c
   CHECK(a.to_host(b) == std::vector<float>(3, 2));
 }
 
-TEST_CASE("a step that is recorded neither waits nor transfers, and stays usable when it fails") {
+TEST_CASE("a fork that a step does not wait for is refused when the step is captured, and both stay usable") {
+  Cuda b;
+  Cuda other = b.fork();
+  const Array<float> a(b, {3}), c(b, {3});
+  bool joined = false;
+  auto step = b.record([&] {
+    other.wait(b);
+    other.fill(a.view(), 5);
+    if (joined) b.wait(other);
+  });
+  step();
+  CHECK(refusal(step).find("record: cudaStreamEndCapture: cudaErrorStreamCaptureUnjoined") == 0);
+  joined = true;
+  for (int i = 0; i < 3; ++i) {
+    b.fill(a.view(), 1);
+    step();
+    CHECK(a.to_host(b) == std::vector<float>(3, 5));
+  }
+  other.fill(c.view(), 7);
+  CHECK(c.to_host(other) == std::vector<float>(3, 7));
+}
+
+TEST_CASE("a step's fork may go before the recording, which keeps what the graph uses") {
+  Cuda b;
+  const Array<float, 2> x(b, {64, 64}, std::vector<float>(64 * 64, 1.f)), y(b, {64, 64});
+  std::optional<Cuda> other = b.fork();
+  auto step = b.record([&] {
+    other->wait(b);
+    other->gemm(Op::none, Op::none, 1, x, x, 0, y);
+    b.wait(*other);
+  });
+  step();
+  step();
+  other.reset();
+  Cuda next = b.fork();
+  const Array<float, 2> z(next, {64, 64});
+  next.gemm(Op::none, Op::none, 2, x, x, 0, z);
+  next.sync();
+  b.fill(y.view(), 0);
+  step();
+  CHECK(y.to_host(b) == std::vector<float>(64 * 64, 64.f));
+}
+
+TEST_CASE("what lets go of a context while a step is captured does not break the capture") {
   Cuda b;
   const Array<float> a(b, {3});
-  std::vector<float> host(3);
-  Cuda other = b.fork();
-  const auto refused = [&](auto step) {
-    auto recorded = b.record(step);
-    const std::string first = refusal(recorded), second = refusal(recorded);
-    CHECK(first == second);
-    b.fill(a.view(), 1);
-    CHECK(a.to_host(b) == std::vector<float>(3, 1));
-    return first;
+  struct Context {
+    Cuda b;
+    Array<float, 2> x, y;
+    explicit Context(Cuda fork) : b(std::move(fork)), x(b, {8, 8}, std::vector<float>(64, 1.f)), y(b, {8, 8}) {
+      b.gemm(Op::none, Op::none, 1, x, x, 0, y);  // makes a handle
+    }
   };
-  CHECK(refused([&] { b.upload(host, a.view()); }) == "upload: not in a step that is being recorded");
-  CHECK(refused([&] { b.download(a.view(), std::span<float>(host)); }) ==
-        "download: not in a step that is being recorded");
-  CHECK(refused([&] { b.sync(); }) == "sync: not in a step that is being recorded");
-  CHECK(refused([&] { b.fork(); }) == "fork: not in a step that is being recorded");
-  CHECK(refused([&] { b.wait(other); }) == "wait: not in a step that is being recorded");
-  CHECK(refused([&] { other.wait(b); }) == "wait: not in a step that is being recorded");
+  std::optional<Context> here, elsewhere;
+  auto step = b.record([&] {
+    here.reset();
+    std::thread([&] { elsewhere.reset(); }).join();
+    b.fill(a.view(), 5);
+  });
+  for (int i = 0; i < 3; ++i) {
+    here.emplace(b.fork());
+    elsewhere.emplace(b.fork());
+    b.fill(a.view(), 1);
+    step();
+    CHECK(a.to_host(b) == std::vector<float>(3, 5));
+  }
 }
 
 TEST_CASE("a step that throws while it is captured leaves the stream as it was") {
@@ -258,6 +314,26 @@ TEST_CASE("a plan that cuDNN refuses is an error that names it and the convoluti
   b.use_plans(plans);
   const std::string text = refusal([&] { c.run(b); });
   CHECK(text.find("conv2d: the plan \"999999\" for forward of float to float: x [8, 8, 8, 16]") == 0);
+  CHECK(text.find("is refused by cuDNN " + std::to_string(cudnnGetVersion())) != std::string::npos);
+  for (auto& [problem, plan] : plans) plan = "0 9223372036854775807=1";
+  b.use_plans(plans);
+  CHECK(refusal([&] { c.run(b); }).find("is refused by cuDNN ") != std::string::npos);
+}
+
+TEST_CASE("a recorded step keeps its plans when others are put in") {
+  Cuda b;
+  const Convolutions<float> c(b);
+  auto step = b.record([&] { c.run(b); });
+  step();
+  step();
+  const auto wanted = c.y.to_host(b);
+  auto plans = b.plans();
+  for (auto& [problem, plan] : plans) plan = "none";
+  b.use_plans(plans);
+  c.run(b);  // looks for plans anew
+  b.fill(c.y.view(), 0);
+  step();
+  CHECK(c.y.to_host(b) == wanted);
 }
 
 TEST_CASE("plans that are timed leave results alone") {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "../test.hpp"
 
@@ -41,6 +42,9 @@ TEST_CASE("text that is no plan is refused") {
     CAPTURE(text);
     CHECK_THROWS_WITH_AS(parse_plan(text), ("\"" + text + "\" is not the plan of a convolution").c_str(), ConfigError);
   }
+  CHECK_THROWS_WITH_AS(parse_plan("7\n2=1\x1b"), "\"7 2=1 \" is not the plan of a convolution", ConfigError);
+  CHECK_THROWS_WITH_AS(parse_plan(std::string(1000, 'x')),
+                       ("\"" + std::string(200, 'x') + "...\" is not the plan of a convolution").c_str(), ConfigError);
 }
 
 TEST_CASE("a problem's text names all that its plan depends on") {
@@ -87,8 +91,8 @@ TEST_CASE("what a convolution computes, and how it is stored") {
 TEST_CASE("the first plan of a problem is kept until others are put in") {
   PlanMemory memory;
   CHECK(!memory.find("a"));
-  memory.keep("a", "1");
-  memory.keep("a", "2");
+  CHECK(memory.keep("a", "1") == "1");
+  CHECK(memory.keep("a", "2") == "1");
   CHECK(memory.find("a") == "1");
   const std::size_t version = memory.version();
   memory.use({{"a", "3 1=2"}, {"b", "none"}});
@@ -96,16 +100,20 @@ TEST_CASE("the first plan of a problem is kept until others are put in") {
   CHECK(memory.all() == PlanMemory::Plans{{"a", "3 1=2"}, {"b", "none"}});
   CHECK_THROWS_WITH_AS(memory.use({{"a", "4"}, {"c", "x"}}), "use_plans: c: \"x\" is not the plan of a convolution",
                        ConfigError);
+  CHECK_THROWS_WITH_AS(memory.use({{"c\n", "x"}}), "use_plans: c : \"x\" is not the plan of a convolution",
+                       ConfigError);
   CHECK(memory.find("a") == "3 1=2");
 }
 
-TEST_CASE("several threads keep plans at once, and all see the same") {
+TEST_CASE("several threads keep plans at once, and all go on with the same") {
   PlanMemory memory;
-  const auto keep = [&](const std::string& plan) {
-    for (int i = 0; i < 1000; ++i) memory.keep(std::to_string(i), plan);
+  const auto keep = [&](const std::string& plan, std::vector<std::string>& kept) {
+    for (int i = 0; i < 1000; ++i) kept.push_back(memory.keep(std::to_string(i), plan));
   };
-  std::thread other(keep, "1");
-  keep("2");
+  std::vector<std::string> here, there;
+  std::thread other([&] { keep("1", there); });
+  keep("2", here);
   other.join();
+  CHECK(here == there);
   CHECK(memory.all().size() == 1000);
 }

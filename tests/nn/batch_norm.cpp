@@ -99,6 +99,22 @@ void check_equal(const std::vector<double>& got, const std::vector<double>& want
   CHECK(worst <= epsilon);
 }
 
+/// A distributed backend of one process.
+struct OneRank : TestBackend {
+  OneRank() = default;
+  explicit OneRank(TestBackend base) : TestBackend(std::move(base)) {}
+  OneRank fork() const { return OneRank(TestBackend::fork()); }
+  std::size_t rank() const { return 0; }
+  std::size_t ranks() const { return 1; }
+  template <class T>
+  void all_reduce(const View<T, 1, Memory>&) {}
+  template <class T, std::size_t N>
+  void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
+    copy(part, whole);
+  }
+};
+static_assert(Distributed<OneRank>);
+
 }  // namespace
 
 TEST_CASE("training gives each channel mean beta and deviation gamma; a constant channel is beta") {
@@ -232,6 +248,26 @@ TEST_CASE("parameters and statistics are declared as PyTorch has them") {
   }
   CHECK(table.statistics()[0].name == "bn1.running_mean");
   CHECK(table.statistics()[1].name == "bn1.running_var");
+}
+
+TEST_CASE("the rows of one process are synchronized with nobody's: one alone has no variance") {
+  OneRank b;
+  TestBackend plain;
+  ParameterTable table;
+  const BatchNorm norm(table, "bn", 1, false);
+  NetworkState<float, OneRank> state(b, table, 1);
+  NetworkState<float, TestBackend> plain_state(plain, table, 1);
+  auto pass = state.pass(b, true);
+  pass.synchronized = true;
+  CHECK_THROWS_WITH_AS(norm.forward(b, Tensor<float, 2, OneRank>(b, {{1, 1}}), pass),
+                       "BatchNorm: x must be [M, 1] with M >= 2, got [1, 1]", ShapeError);
+  auto plain_pass = plain_state.pass(plain, true);
+  const std::vector<float> x{1, 2, 6}, dy{1, -1, 2};
+  const auto y = norm.forward(b, Tensor<float, 2, OneRank>(b, {{3, 1}}, x), pass);
+  const auto dx = norm.backward(b, Tensor<float, 2, OneRank>(b, {{3, 1}}, dy), pass);
+  CHECK(y.to_host(b) == norm.forward(plain, Array<2, float>(plain, {{3, 1}}, x), plain_pass).to_host(plain));
+  CHECK(dx.to_host(b) == norm.backward(plain, Array<2, float>(plain, {{3, 1}}, dy), plain_pass).to_host(plain));
+  CHECK(state.statistics.to_host(b) == plain_state.statistics.to_host(plain));
 }
 
 TEST_CASE("what does not fit is refused") {

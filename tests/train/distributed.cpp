@@ -13,6 +13,10 @@
 #include "../worst.hpp"
 #include "training.hpp"
 
+#if !defined(__CUDACC__)
+#include "../lockstep.hpp"
+#endif
+
 // A training by one process, two or four is the same training: each test computes it here alone as well.
 
 using lotar::PretrainingOptions;
@@ -122,6 +126,23 @@ TEST_CASE("all processes have the same bits") {
                        everyone.begin() + static_cast<std::ptrdiff_t>(r * values->size())));
   }
 }
+
+#if !defined(__CUDACC__)
+TEST_CASE("a step of several processes can be recorded: it does nothing that could not be replayed") {
+  lotar::Mpi<lotar::Lockstep> strict;
+  Ranks all = make_ranks();
+  PretrainingOptions o = options("mlp_bn", 0.005);
+  const auto run = [&](auto& b) {
+    auto training =
+        lotar::make_pretraining(b, training_images(), training_shape, o, lotar::Lotar{}, lotar::thesis_augmentation(8));
+    training.step();
+    training.step();
+    return training.record().loss;
+  };
+  const std::vector<float> wanted = run(all), got = run(strict);
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-3));
+}
+#endif
 
 TEST_CASE("norms of each process' own rows are another training, unless there is one process") {
   PretrainingOptions o = options();

@@ -57,15 +57,21 @@ struct Seven : lotar::SimClr {
   }
 };
 
-/// A backend that can be asked for its choices, as Cuda can.
+/// A backend that can be asked for its choices, as Cuda can, and that counts the steps it records.
 struct Remembering : TestBackend {
   std::map<std::string, std::string> chosen;
+  int recorded = 0;
 
   Remembering() = default;
   explicit Remembering(TestBackend base) : TestBackend(std::move(base)) {}
   Remembering fork() const { return Remembering(TestBackend::fork()); }
   std::map<std::string, std::string> plans() const { return chosen; }
   void use_plans(const std::map<std::string, std::string>& plans) { chosen = plans; }
+  template <class F>
+  auto record(F step) {
+    ++recorded;
+    return TestBackend::record(std::move(step));
+  }
 };
 
 }  // namespace
@@ -263,13 +269,24 @@ TEST_CASE("a checkpoint taken between two epochs goes on as well") {
 TEST_CASE("a checkpoint keeps how a backend chose to convolve") {
   Remembering b;
   Training<Remembering, lotar::SimClr> training(b);
-  training.run(2);
+  using Plans = std::map<std::string, std::string>;
+  training.run(3);
+  CHECK(b.recorded == 2);  // whole batches, and the last of an epoch
   b.chosen = {{"forward, of that shape", "engine 7"}};
   const Checkpoint saved = training.save();
   b.chosen = {{"another", "engine 1"}};
-  training.restore(saved);
-  CHECK(b.chosen == std::map<std::string, std::string>{{"forward, of that shape", "engine 7"}});
+
+  Checkpoint wrong = saved;
+  wrong.arrays["values"].pop_back();
+  CHECK_THROWS_AS(training.restore(wrong), lotar::ConfigError);
+  CHECK(b.chosen == Plans{{"another", "engine 1"}});
   training.run(3);
+  CHECK(b.recorded == 2);
+
+  training.restore(saved);
+  CHECK(b.chosen == Plans{{"forward, of that shape", "engine 7"}});
+  training.run(3);
+  CHECK(b.recorded == 4);  // by these plans
 }
 
 TEST_CASE("results do not depend on the number of threads") {

@@ -161,8 +161,9 @@ class Cuda {
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
+  /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
   /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB. The first call of a shape looks for
-  /// a plan; without determinism it times some, and waits.
+  /// a plan; without determinism it times some, and waits; scratch then: as much as the result besides.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -190,33 +191,34 @@ class Cuda {
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
 
-  /// What the convolutions of this context and its forks run by so far: cuDNN's engines and how they are set, as text by
-  /// the text of the convolution. For a training to keep, and to go on with by use_plans().
+  /// What convolutions of this context and its forks run by: for each that ran and each that use_plans() named, by its
+  /// text (what is computed of which types, extents, stride, padding, beta, alignments, compute capability), the number
+  /// of cuDNN's engine and the settings of its knobs, "7 2=11 13=64"; "none" where cuDNN has no plan. For a training to
+  /// keep, and to go on with by use_plans().
   std::map<std::string, std::string> plans() const { return stream_->device().plans.all(); }
   /// From now on these convolutions run by these plans, whatever cuDNN would choose; a convolution whose plan cuDNN
-  /// refuses is a CudaError that names both. Steps recorded before keep theirs.
+  /// refuses, as another version may, is a CudaError that names both. Steps recorded before keep theirs.
   /// @throws ConfigError for text that is no plan; nothing is changed then.
   void use_plans(const std::map<std::string, std::string>& plans) { stream_->device().plans.use(plans); }
 
   /// A context over another stream of the same device and pool. Memory that it allocates may outlive it; when both are
-  /// gone, the device is waited for and the memory serves others.
+  /// gone, the device is waited for, once no step is being captured, and the memory serves others.
   /// @throws CudaError while recording.
   Cuda fork() const {
     refuse_recording("fork");
     return Cuda(std::make_shared<detail::CudaStream>(stream_->device().shared_from_this()));
   }
-  /// Later work here follows the other's work so far.
-  /// @throws CudaError while either records.
+  /// Later work here follows the other's work so far. In a recorded step: a context that waits for one of the step's
+  /// takes part in the step until it ends.
+  /// @throws CudaError if this one takes part in a recorded step and the other does not.
   void wait(const Cuda& other) {
-    refuse_recording("wait");
-    other.refuse_recording("wait");
     if (stream_ == other.stream_) return;
     stream_->activate();
     stream_->wait(*other.stream_);
   }
 
-  /// A step to call again and again: from the third call on, the launch of a CUDA graph. Steps use this context alone,
-  /// and neither upload, download, sync, fork nor wait.
+  /// A step to call again and again: from the third call on, the launch of a CUDA graph. Steps use this context, and
+  /// forks that wait for it first and that it waits for at the end; of these none uploads, downloads, syncs or forks.
   template <class F>
   CudaRecording<F> record(F step) {
     return CudaRecording<F>(stream_, std::move(step));

@@ -156,11 +156,12 @@ class MpiRanks {
 
 }  // namespace detail
 
-/// A backend of host memory in several processes that mpirun began: each computes its share of every batch.
+/// A backend of host memory in several processes that mpirun began: each computes its share of every batch. Its work is
+/// done as it is called, so what the processes tell each other may be part of a recorded step.
 ///
 /// A process that fails must end the others, which wait for it: let main return leave(code).
 ///
-/// @tparam Base  Cpu
+/// @tparam Base  Cpu, or another whose calls return when their work is done
 template <Backend Base>
 class Mpi : public Base {
  public:
@@ -181,7 +182,6 @@ class Mpi : public Base {
   template <class T>
   void all_reduce(const View<T, 1, Memory>& values) {
     static_assert(std::is_floating_point_v<T>);
-    this->sync();
     ranks_->all_reduce(values.data, values.size());
   }
 
@@ -192,7 +192,6 @@ class Mpi : public Base {
   void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
     static_assert(std::is_trivially_copyable_v<T>);
     check_own_share("all_gather", *this, part.extents, whole.extents);
-    this->sync();
     const std::size_t width = whole.extent(0) == 0 ? 0 : whole.size() / whole.extent(0);
     ranks_->all_gather(part.data, whole.data, whole.extent(0), width);
   }

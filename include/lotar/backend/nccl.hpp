@@ -29,7 +29,8 @@ inline void check(ncclResult_t status, const char* call) {
 
 /// NCCL's communicator of the processes that mpirun began, each with a device of its own. All that they tell each other
 /// goes through one stream, as it was called, whatever stream of the backend it is for: a communicator on two streams at
-/// once could meet in another order elsewhere.
+/// once could meet in another order elsewhere, and two communicators at once may block each other for good, as NCCL's
+/// user guide says of using them concurrently.
 template <class Base>
 class NcclRanks {
  public:
@@ -62,14 +63,16 @@ class NcclRanks {
   void all_gather(Base& base, const T* part, T* whole, std::size_t rows, std::size_t width) {
     transfers_.wait(base);
     check(ncclGroupStart(), "ncclGroupStart");
-    for (std::size_t r = 0; r < ranks(); ++r) {
+    ncclResult_t status = ncclSuccess;
+    for (std::size_t r = 0; r < ranks() && status == ncclSuccess; ++r) {
       const Share s = share(rows, r, ranks());
       if (s.size > 0)
-        check(ncclBroadcast(part, whole + s.first * width, s.size * width * sizeof(T), ncclChar, static_cast<int>(r),
-                            comm_, transfers_.stream()),
-              "ncclBroadcast");
+        status = ncclBroadcast(part, whole + s.first * width, s.size * width * sizeof(T), ncclChar, static_cast<int>(r),
+                               comm_, transfers_.stream());
     }
-    check(ncclGroupEnd(), "ncclGroupEnd");
+    const ncclResult_t ended = ncclGroupEnd();  // in any case: the thread's next calls would be of the group
+    check(status, "ncclBroadcast");
+    check(ended, "ncclGroupEnd");
     base.wait(transfers_);
   }
 
@@ -82,8 +85,9 @@ class NcclRanks {
 }  // namespace detail
 
 /// A CUDA backend in several processes that mpirun began, one a device: each computes its share of every batch. What
-/// they tell each other goes by NCCL, in the order of the calls, and is recorded with a step; a fork's may go on while
-/// this one computes.
+/// they tell each other goes by NCCL, one after the other in the order of the calls, and is recorded with a step; a
+/// fork's may go on while this one computes. So gradients travel while others are computed, up to the next call of this
+/// context, such as that of a synchronized norm, which waits behind them.
 ///
 /// Sums are the same bits on all ranks. A process that fails must end the others: let main return leave(code).
 ///
@@ -118,6 +122,12 @@ class Nccl : public Base {
 
   /// Another context of the same process, whose calls count as this one's.
   Nccl fork() const { return Nccl(Base::fork(), ranks_); }
+
+  /// See Base. The recording keeps the communicator, which must not go before graphs that use it.
+  template <class F>
+  auto record(F step) {
+    return Base::record([ranks = ranks_, step = std::move(step)]() mutable { step(); });
+  }
 
  private:
   Nccl(Base base, std::shared_ptr<detail::NcclRanks<Base>> ranks) : Base(std::move(base)), ranks_(std::move(ranks)) {}

@@ -128,6 +128,11 @@ concept BlockOf = requires(Block& block, std::size_t n, float* out, std::uint32_
 /// The context that computes: a stream of work in order, a pool of memory, library handles.
 ///
 /// No operation waits for its result but download and sync. Results do not depend on the number of threads.
+///
+/// A recorded step does the same work each time it is called, and may do it by replay. It uses the context that records
+/// it, and forks: each waits for the context first, and the context for each before the step ends. While it runs,
+/// upload, download, sync, fork and to wait for a context that is not part of it are refused where replay could not do
+/// them.
 template <class B>
 concept Backend = requires(B& b, std::size_t n, View<float, 1, typename B::Memory> v,
                            View<const float, 1, typename B::Memory> cv, std::span<float> host,

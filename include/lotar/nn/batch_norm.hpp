@@ -280,7 +280,7 @@ class BatchNorm {
         relu_(relu) {}
 
   /// @tparam U        how the pass stores activations; x may be Accum<U>, as a projector's rows are
-  /// @param x         [M, C]; when training, M >= 2
+  /// @param x         [M, C]; when training, M >= 2, or 1 where other processes have rows as well
   /// @param residual  empty, or [M, C]
   /// @return          [M, C]
   /// @throws ShapeError if the shapes differ from these, or the pass's arrays do not reach this layer's entries.
@@ -290,7 +290,7 @@ class BatchNorm {
     using A = Accum<T>;
     using M = typename B::Memory;
     const std::size_t rows = x.extent(0);
-    const std::size_t least = !pass.training ? 0 : synchronized(pass) ? 1 : 2;
+    const std::size_t least = !pass.training ? 0 : synchronized(pass) && rank_count(b) > 1 ? 1 : 2;
     if (x.extent(1) != channels_ || rows < least)
       throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
                        (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));

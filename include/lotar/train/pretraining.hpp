@@ -159,7 +159,8 @@ class Pretraining {
   /// [views * batch size, D] the projections of the last whole batch, views as in Anchors; zeros before any; waits.
   std::vector<A> projections() { return projections_.to_host(b_); }
 
-  /// Everything the training needs to go on from here; waits.
+  /// Everything the training needs to go on from here; waits. Of several processes each may choose how to convolve, and
+  /// all go on with the choices of the one whose checkpoint they restore: the same bits only if these agree.
   /// @throws NonFiniteError if a loss, parameter or statistic is not finite.
   Checkpoint save() {
     static_assert(std::is_same_v<A, float>, "checkpoints hold float");
@@ -272,6 +273,7 @@ class Pretraining {
   /// The work of one step over n samples: no waiting, nothing from the host but n.
   void enqueue(std::size_t n) {
     constexpr std::size_t views = Method::views;
+    buckets_.begin(b_);
     const Share own = own_share(b_, n);
     const ImageSize size = views_.footprint({images_.extent(1), images_.extent(2)}).output;
     const In<std::uint32_t, 1, B> order = order_.rows(own.first, samples() - own.first);

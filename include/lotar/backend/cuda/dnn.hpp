@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,11 +16,26 @@
 /// The objects of cuDNN's graph API.
 namespace lotar::detail {
 
+/// Whether a status says that this cuDNN cannot do anything of the kind, or that it was asked in a wrong way: an
+/// installation that lacks something, or a mistake of ours, not a convolution that it does not support.
+inline bool is_amiss(cudnnStatus_t status) {
+  return CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_BAD_PARAM ||
+         status == CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER ||
+         status == CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDART ||
+         status == CUDNN_STATUS_NOT_SUPPORTED_RUNTIME_PREREQUISITE_MISSING ||
+         status == CUDNN_STATUS_NOT_SUPPORTED_SUBLIBRARY_UNAVAILABLE;
+}
+
 /// Whether a status says that cuDNN does not support what it was asked for.
 inline bool is_unsupported(cudnnStatus_t status) {
-  const int category = CUDNN_STATUS_CATEGORY(status);
-  return category == CUDNN_STATUS_NOT_SUPPORTED || category == CUDNN_STATUS_BAD_PARAM;
+  return CUDNN_STATUS_CATEGORY(status) == CUDNN_STATUS_NOT_SUPPORTED && !is_amiss(status);
 }
+
+/// What is amiss with cuDNN, or with how it was asked: see is_amiss().
+class DnnAmiss : public CudaError {
+ public:
+  using CudaError::CudaError;
+};
 
 class DnnDescriptor {
  public:
@@ -54,10 +70,11 @@ class DnnDescriptor {
   }
 
   /// Whether cuDNN supports what is described.
-  /// @throws CudaError if it failed for another reason, such as a lack of memory.
+  /// @throws DnnAmiss if something is amiss, CudaError if it failed for another reason, such as a lack of memory.
   bool finalize() {
     const cudnnStatus_t status = cudnnBackendFinalize(descriptor_);
     if (is_unsupported(status)) return false;
+    if (is_amiss(status)) throw DnnAmiss(describe("cudnnBackendFinalize", status));
     check(status, "cudnnBackendFinalize");
     return true;
   }
@@ -117,8 +134,11 @@ class DnnDescriptor {
 };
 
 /// The engine of a configuration.
+/// @throws CudaError if it has none.
 inline DnnDescriptor engine_of(const DnnDescriptor& config) {
-  return std::move(config.objects(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1).at(0));
+  auto engines = config.objects(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
+  if (engines.empty()) throw CudaError("cuDNN: a configuration without an engine");
+  return std::move(engines.front());
 }
 
 /// A configuration's engine and knobs.
@@ -142,6 +162,8 @@ inline DnnDescriptor config_of(const DnnDescriptor& graph, const EngineChoice& c
   engine.must_finalize();
   std::vector<DnnDescriptor> knobs;
   for (const auto& [type, value] : choice.knobs) {
+    if (type < 0 || type >= CUDNN_KNOB_TYPE_COUNTS)
+      throw CudaError("this program's cuDNN has no knob " + std::to_string(type));
     DnnDescriptor& knob = knobs.emplace_back(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR);
     knob.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, static_cast<cudnnBackendKnobType_t>(type));
     knob.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, CUDNN_TYPE_INT64, value);

@@ -57,12 +57,15 @@ inline void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS)
     throw CudaError(std::string(call) + ": " + cublasGetStatusName(status) + ": " + cublasGetStatusString(status));
 }
-inline void check(cudnnStatus_t status, const char* call) {
-  if (status == CUDNN_STATUS_SUCCESS) return;
+/// "call: CUDNN_STATUS_X: what cuDNN says of its last error".
+inline std::string describe(const std::string& call, cudnnStatus_t status) {
   char text[512] = "";
   cudnnGetLastErrorString(text, sizeof(text));
   std::replace(text, text + sizeof(text), '\n', ' ');
-  throw CudaError(std::string(call) + ": " + cudnnGetErrorString(status) + ": " + text);
+  return call + ": " + cudnnGetErrorString(status) + ": " + text;
+}
+inline void check(cudnnStatus_t status, const char* call) {
+  if (status != CUDNN_STATUS_SUCCESS) throw CudaError(describe(call, status));
 }
 
 /// The name of T as in the source.

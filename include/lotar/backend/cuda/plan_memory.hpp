@@ -23,6 +23,15 @@ struct EngineChoice {
   bool operator==(const EngineChoice&) const = default;
 };
 
+/// The beginning of a text as one line that can be shown, whatever it holds.
+inline std::string shown(const std::string& text) {
+  constexpr std::size_t most = 200;
+  std::string line = text.substr(0, most);
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) c = ' ';
+  return text.size() > most ? line + "..." : line;
+}
+
 /// "7 2=11 13=64": the engine and its knobs; "none" where cuDNN has no plan.
 inline std::string to_string(const std::optional<EngineChoice>& choice) {
   if (!choice) return "none";
@@ -36,7 +45,7 @@ inline std::string to_string(const std::optional<EngineChoice>& choice) {
 inline std::optional<EngineChoice> parse_plan(const std::string& text) {
   if (text == "none") return std::nullopt;
   const char *at = text.data(), *const end = at + text.size();
-  const auto fail = [&] { throw ConfigError("\"" + text + "\" is not the plan of a convolution"); };
+  const auto fail = [&] { throw ConfigError("\"" + shown(text) + "\" is not the plan of a convolution"); };
   const auto number = [&] {
     std::int64_t value = 0;
     const auto [rest, error] = std::from_chars(at, end, value);
@@ -73,9 +82,10 @@ class PlanMemory {
     return at == plans_.end() ? std::nullopt : std::optional(at->second);
   }
   /// Keeps a plan that was chosen, unless the problem has one.
-  void keep(const std::string& problem, const std::string& plan) {
+  /// @return what the problem has now
+  std::string keep(const std::string& problem, const std::string& plan) {
     const std::lock_guard lock(mutex_);
-    plans_.emplace(problem, plan);
+    return plans_.emplace(problem, plan).first->second;
   }
   /// Puts these in the place of what their problems have.
   /// @throws ConfigError that names the first that is no plan; nothing is changed then.
@@ -83,7 +93,7 @@ class PlanMemory {
     for (const auto& [problem, plan] : plans) try {
         parse_plan(plan);
       } catch (const ConfigError& e) {
-        throw ConfigError("use_plans: " + problem + ": " + e.what());
+        throw ConfigError("use_plans: " + shown(problem) + ": " + e.what());
       }
     const std::lock_guard lock(mutex_);
     for (const auto& [problem, plan] : plans) plans_.insert_or_assign(problem, plan);

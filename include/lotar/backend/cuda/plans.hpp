@@ -83,41 +83,55 @@ class ConvolutionPlans {
   ConvolutionPlans& operator=(const ConvolutionPlans&) = delete;
   ~ConvolutionPlans() {
     plans_.clear();
+    retired_.clear();
     cudnnDestroy(handle_);
   }
 
   cudnnHandle_t handle() const { return handle_; }
 
-  /// The plan for a problem over arrays that begin where these do; null if cuDNN has none.
+  /// What a search found.
+  struct Found {
+    std::optional<ConvolutionPlan> plan;  ///< none if cuDNN has none
+    std::string amiss;                    ///< not empty: what may have kept it from having one, see is_amiss()
+  };
+
+  /// The plan for a problem over arrays that begin where these do. It stays where it is, for steps recorded with it.
   /// @param allocate  gives memory for what is timed
-  /// @throws CudaError if cuDNN refuses the plan that the memory has.
+  /// @throws CudaError if cuDNN refuses the plan that the memory has, or fails.
   template <class Allocate>
-  const ConvolutionPlan* find(const ConvolutionProblem& p, const ConvolutionArrays& arrays, const Allocate& allocate) {
+  const Found& find(const ConvolutionProblem& p, const ConvolutionArrays& arrays, const Allocate& allocate) {
     if (const std::size_t version = memory_.version(); version != version_) {
-      plans_.clear();
+      retired_.push_back(std::exchange(plans_, {}));
       version_ = version;
     }
     const std::array<std::int64_t, 3> alignment = alignments(arrays);
     std::vector<std::int64_t> key = detail::key(p, alignment);
     auto at = plans_.find(key);
     if (at == plans_.end()) at = plans_.emplace(std::move(key), make(p, arrays, alignment, allocate)).first;
-    return at->second ? &*at->second : nullptr;
+    return at->second;
   }
 
  private:
   static constexpr std::size_t most_timed = 4;
 
+  /// Where another stream chose meanwhile, its choice.
   template <class Allocate>
-  std::optional<ConvolutionPlan> make(const ConvolutionProblem& p, const ConvolutionArrays& arrays,
-                                      const std::array<std::int64_t, 3>& alignment, const Allocate& allocate) const {
+  Found make(const ConvolutionProblem& p, const ConvolutionArrays& arrays, const std::array<std::int64_t, 3>& alignment,
+             const Allocate& allocate) const {
     const std::string problem = to_string(p, alignment, options_.capability);
-    if (const auto text = memory_.find(problem)) return remembered(p, alignment, problem, *text);
+    if (const auto text = memory_.find(problem)) return {remembered(p, alignment, problem, *text), ""};
     std::vector<ConvolutionPlan> plans;
-    if (const auto graph = describe(p, alignment)) plans = proposed(*graph, p, timing() ? most_timed : 1);
+    try {
+      if (const auto graph = describe(p, alignment)) plans = proposed(*graph, p, timing() ? most_timed : 1);
+    } catch (const DnnAmiss& e) {
+      return {std::nullopt, e.what()};
+    }
     std::optional<ConvolutionPlan> plan;
     if (!plans.empty()) plan = std::move(plans[plans.size() == 1 ? 0 : fastest(plans, p, arrays, allocate)]);
-    memory_.keep(problem, to_string(plan ? std::optional(plan->choice()) : std::nullopt));
-    return plan;
+    const std::string text = to_string(plan ? std::optional(plan->choice()) : std::nullopt);
+    const std::string kept = memory_.keep(problem, text);
+    if (kept != text) plan = remembered(p, alignment, problem, kept);
+    return {std::move(plan), ""};
   }
 
   std::optional<ConvolutionPlan> remembered(const ConvolutionProblem& p, const std::array<std::int64_t, 3>& alignment,
@@ -138,7 +152,9 @@ class ConvolutionPlans {
     } catch (const CudaError& e) {
       why = e.what();
     }
-    throw CudaError("conv2d: the plan \"" + text + "\" for " + problem + " is refused: " + why);
+    throw CudaError("conv2d: the plan \"" + text + "\" for " + problem + " is refused by cuDNN " +
+                    std::to_string(cudnnGetVersion()) + ": " + why +
+                    "; run with the cuDNN and the options that it was made with, or leave it out of use_plans()");
   }
 
   /// Whether there may be work on the stream whose time is measured: none is while a step is being captured.
@@ -149,7 +165,8 @@ class ConvolutionPlans {
     return status == cudaStreamCaptureStatusNone;
   }
 
-  /// The plan that takes the least time, of two runs after one to warm up, which write to a scratch.
+  /// The plan that takes the least time, of two runs after one to warm up, which write to a scratch. One for whose
+  /// workspace there is no memory is none.
   template <class Allocate>
   std::size_t fastest(const std::vector<ConvolutionPlan>& plans, const ConvolutionProblem& p, ConvolutionArrays arrays,
                       const Allocate& allocate) const {
@@ -159,7 +176,12 @@ class ConvolutionPlans {
     std::size_t best = 0;
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t i = 0; i < plans.size(); ++i) {
-      const auto workspace = allocate(plans[i].workspace_bytes());
+      decltype(allocate(0)) workspace;
+      try {
+        workspace = allocate(plans[i].workspace_bytes());
+      } catch (const CudaError&) {
+        continue;
+      }
       const auto run = [&] { plans[i].run(handle_, arrays, workspace.get()); };
       run();
       timer.begin();
@@ -235,15 +257,19 @@ class ConvolutionPlans {
     std::vector<ConvolutionPlan> plans;
     std::exception_ptr failure;
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-      for (DnnDescriptor& config : configs(graph, mode)) {
-        if (!allowed(config, p.factors)) continue;
-        try {
-          ConvolutionPlan plan(handle_, std::move(config));
-          if (plan.usable()) plans.push_back(std::move(plan));
-        } catch (const CudaError&) {
-          failure = std::current_exception();
+      try {
+        for (DnnDescriptor& config : configs(graph, mode)) {
+          if (!allowed(config, p.factors)) continue;
+          try {
+            ConvolutionPlan plan(handle_, std::move(config));
+            if (plan.usable()) plans.push_back(std::move(plan));
+          } catch (const CudaError&) {
+            failure = std::current_exception();
+          }
+          if (plans.size() == most) return plans;
         }
-        if (plans.size() == most) return plans;
+      } catch (const DnnAmiss&) {
+        failure = std::current_exception();
       }
       if (!plans.empty()) return plans;
     }
@@ -299,7 +325,9 @@ class ConvolutionPlans {
   PlanOptions options_;
   cudnnHandle_t handle_ = nullptr;
   std::size_t version_ = 0;
-  std::map<std::vector<std::int64_t>, std::optional<ConvolutionPlan>> plans_;
+  using Plans = std::map<std::vector<std::int64_t>, Found>;
+  Plans plans_;
+  std::vector<Plans> retired_;  // before others were put in: graphs of recorded steps may hold their engines
 };
 
 }  // namespace lotar::detail

@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include <lotar/backend/cuda/captures.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 
@@ -17,9 +19,13 @@ namespace lotar {
 /// graph; from then on a call is one launch, and what the step does on the host no longer happens. A call inside
 /// another recording is the step itself.
 ///
-/// The step's memory comes from a lane of the pool that only this recording uses, so no block that the graph writes is
-/// handed out while it lives; calls of one stream follow each other, so they may share the blocks. What the step refers
-/// to must outlive the recording.
+/// A fork that waits for the step's context takes part: its work becomes part of the graph, and the step's context must
+/// wait for it before the step ends. What a fork does besides follows the step, and the step it, where they wait for
+/// each other outside of it.
+///
+/// The step's memory comes from lanes of the pool that only this recording uses, one a context that takes part, so no
+/// block that the graph writes is handed out while it lives; calls of one stream follow each other, so they may share
+/// the blocks. What the step refers to must outlive the recording.
 template <class F>
 class CudaRecording {
  public:
@@ -31,23 +37,25 @@ class CudaRecording {
  private:
   class State {
    public:
-    State(std::shared_ptr<detail::CudaStream> stream, F step)
-        : stream_(std::move(stream)), step_(std::move(step)), lane_(stream_->take_lane()) {}
+    State(std::shared_ptr<detail::CudaStream> stream, F step) : step_(std::move(step)) {
+      std::shared_ptr<detail::CudaLane> lane = stream->take_lane();
+      parts_.push_back({std::move(stream), std::move(lane)});
+    }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     ~State() {
       if (graph_ != nullptr) cudaGraphExecDestroy(graph_);  // one under way ends first
-      stream_->retire_lane(std::move(lane_));
+      for (detail::CudaStream::Part& part : parts_) stream().retire_lane(std::move(part.lane));
     }
 
     void run() {
-      if (stream_->recording()) {
+      if (stream().recording()) {
         step_();
         return;
       }
-      stream_->activate();
+      stream().activate();
       if (graph_ == nullptr) {
-        const detail::CudaStream::Recording recording(*stream_, lane_);
+        const detail::CudaStream::Step step(parts_);
         if (!ran_) {
           step_();
           ran_ = true;
@@ -55,34 +63,36 @@ class CudaRecording {
         }
         capture();
       }
-      detail::check(cudaGraphLaunch(graph_, stream_->get()), "record: cudaGraphLaunch");
+      detail::check(cudaGraphLaunch(graph_, stream().get()), "record: cudaGraphLaunch");
     }
 
    private:
+    detail::CudaStream& stream() const { return *parts_.front().stream; }
+
     /// The relaxed mode leaves this thread's and others' calls alone: a block that the pool lacks is allocated at once,
-    /// for good, and is no part of the graph. What must not happen meanwhile the backend itself refuses.
+    /// for good, and is no part of the graph. What must not happen meanwhile the backend itself refuses, or puts off.
     void capture() {
-      const cudaStream_t stream = stream_->get();
-      detail::check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "record: cudaStreamBeginCapture");
+      const detail::Captures::Scope under_way;
+      const cudaStream_t origin = stream().get();
+      detail::check(cudaStreamBeginCapture(origin, cudaStreamCaptureModeRelaxed), "record: cudaStreamBeginCapture");
       cudaGraph_t graph = nullptr;
       try {
         step_();
       } catch (...) {
-        cudaStreamEndCapture(stream, &graph);
+        cudaStreamEndCapture(origin, &graph);
         if (graph != nullptr) cudaGraphDestroy(graph);
         cudaGetLastError();
         throw;
       }
-      detail::check(cudaStreamEndCapture(stream, &graph), "record: cudaStreamEndCapture");
+      detail::check(cudaStreamEndCapture(origin, &graph), "record: cudaStreamEndCapture");
       const cudaError_t status = cudaGraphInstantiate(&graph_, graph, 0);
       cudaGraphDestroy(graph);
       if (status != cudaSuccess) graph_ = nullptr;
       detail::check(status, "record: cudaGraphInstantiate");
     }
 
-    std::shared_ptr<detail::CudaStream> stream_;
+    std::vector<detail::CudaStream::Part> parts_;  // the context's own first
     F step_;
-    std::shared_ptr<detail::CudaLane> lane_;
     cudaGraphExec_t graph_ = nullptr;
     bool ran_ = false;
   };

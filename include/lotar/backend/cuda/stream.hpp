@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/backend/cuda/captures.hpp>
 #include <lotar/backend/cuda/device.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/plans.hpp>
@@ -100,8 +101,10 @@ class CudaLane {
   CudaLane& operator=(const CudaLane&) = delete;
   /// Gives the lane to others once no stream's work under way uses its blocks.
   ~CudaLane() {
-    cudaSetDevice(device_->options().device);
-    if (cudaDeviceSynchronize() == cudaSuccess) device_->give_lane(number_);
+    Captures::outside([device = device_, number = number_] {
+      cudaSetDevice(device->options().device);
+      if (cudaDeviceSynchronize() == cudaSuccess) device->give_lane(number);
+    });
   }
 
   void* allocate(std::size_t bytes) const { return device_->pool.allocate(bytes, number_); }
@@ -112,30 +115,49 @@ class CudaLane {
   std::size_t number_;
 };
 
-/// A stream of work and what belongs to it alone: a lane of the pool, and library handles, made when first used.
-class CudaStream {
+/// CUDA's stream, and the library handles that work on it, made when first used.
+struct StreamHandles {
+  int device;
+  cudaStream_t stream = nullptr;
+  cudaEvent_t event = nullptr;
+  std::unique_ptr<Staging> staging = {};
+  std::unique_ptr<Blas> blas = {};
+  std::unique_ptr<ConvolutionPlans> plans = {};
+
+  explicit StreamHandles(int device_) : device(device_) {
+    check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+    const cudaError_t status = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    if (status != cudaSuccess) cudaStreamDestroy(stream);
+    check(status, "cudaEventCreate");
+  }
+  StreamHandles(const StreamHandles&) = delete;
+  StreamHandles& operator=(const StreamHandles&) = delete;
+  ~StreamHandles() {
+    cudaSetDevice(device);
+    plans.reset();
+    blas.reset();
+    staging.reset();
+    cudaEventDestroy(event);
+    cudaStreamDestroy(stream);
+  }
+};
+
+/// A stream of work and what belongs to it alone: a lane of the pool, and library handles.
+class CudaStream : public std::enable_shared_from_this<CudaStream> {
  public:
   explicit CudaStream(std::shared_ptr<CudaDevice> device)
       : device_(std::move(device)), lane_(std::make_shared<CudaLane>(device_)) {
     device_->activate();
-    check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate");
-    const cudaError_t status = cudaEventCreateWithFlags(&event_, cudaEventDisableTiming);
-    if (status != cudaSuccess) cudaStreamDestroy(stream_);
-    check(status, "cudaEventCreate");
+    handles_ = std::make_shared<StreamHandles>(device_->options().device);
   }
   CudaStream(const CudaStream&) = delete;
   CudaStream& operator=(const CudaStream&) = delete;
   ~CudaStream() {
-    cudaSetDevice(device_->options().device);
-    plans_.reset();
-    blas_.reset();
-    staging_.reset();
-    cudaEventDestroy(event_);
-    cudaStreamDestroy(stream_);
+    Captures::outside([handles = std::move(handles_)]() mutable { handles.reset(); });
   }
 
   CudaDevice& device() const { return *device_; }
-  cudaStream_t get() const { return stream_; }
+  cudaStream_t get() const { return handles_->stream; }
   void activate() const { device_->activate(); }
 
   template <class T>
@@ -146,39 +168,45 @@ class CudaStream {
     std::shared_ptr<T[]> owner(static_cast<T*>(memory), [lane = lane_, bytes](T* p) { lane->deallocate(p, bytes); });
     if (device_->options().poison_allocations && bytes > 0) {
       activate();
-      check(cudaMemsetAsync(memory, 0xFF, bytes, stream_), "allocate");
+      check(cudaMemsetAsync(memory, 0xFF, bytes, get()), "allocate");
     }
     return owner;
   }
 
   void upload(const void* host, void* to, std::size_t bytes) {
-    if (!staging_) staging_ = std::make_unique<Staging>();
-    staging_->upload(stream_, host, to, bytes);
+    if (!handles_->staging) handles_->staging = std::make_unique<Staging>();
+    handles_->staging->upload(get(), host, to, bytes);
   }
 
   cublasHandle_t blas() {
-    if (!blas_)
-      blas_ = std::make_unique<Blas>(stream_, allocate<std::byte>(Blas::workspace_bytes), device_->options().tf32);
-    return blas_->handle();
+    if (!handles_->blas)
+      handles_->blas =
+          std::make_unique<Blas>(get(), allocate<std::byte>(Blas::workspace_bytes), device_->options().tf32);
+    return handles_->blas->handle();
   }
 
   ConvolutionPlans& plans() {
-    if (!plans_) {
+    if (!handles_->plans) {
       const CudaOptions& options = device_->options();
-      plans_ = std::make_unique<ConvolutionPlans>(
-          stream_, device_->plans, PlanOptions{options.deterministic, options.tf32, device_->capability()});
+      handles_->plans = std::make_unique<ConvolutionPlans>(
+          get(), device_->plans, PlanOptions{options.deterministic, options.tf32, device_->capability()});
     }
-    return *plans_;
+    return *handles_->plans;
   }
 
-  /// Later work follows the other stream's work so far.
-  void wait(const CudaStream& other) {
-    check(cudaEventRecord(other.event_, other.stream_), "wait");
-    check(cudaStreamWaitEvent(stream_, other.event_, 0), "wait");
+  /// Later work follows the other stream's work so far. A stream that waits for one of a step that is being recorded
+  /// takes part in that step from then on: its work becomes part of the graph.
+  /// @throws CudaError if this one takes part in a step that the other does not.
+  void wait(CudaStream& other) {
+    if (step_ != nullptr && other.step_ != step_)
+      throw CudaError("wait: a step that is being recorded waits only for contexts that have waited for it");
+    if (step_ != other.step_) other.step_->join(*this);
+    check(cudaEventRecord(other.handles_->event, other.get()), "wait");
+    check(cudaStreamWaitEvent(get(), other.handles_->event, 0), "wait");
   }
 
-  /// True while a step runs that is to be replayed.
-  bool recording() const { return recording_; }
+  /// True while this takes part in a step that is to be replayed.
+  bool recording() const { return step_ != nullptr; }
 
   /// A lane for a recording on this stream; those given back serve the next.
   std::shared_ptr<CudaLane> take_lane() {
@@ -189,35 +217,49 @@ class CudaStream {
   }
   void retire_lane(std::shared_ptr<CudaLane> lane) { retired_.push_back(std::move(lane)); }
 
-  /// While it lives, allocations come from the recording's lane.
-  class Recording {
+  /// A stream that takes part in a recording, and a lane that only both together use.
+  struct Part {
+    std::shared_ptr<CudaStream> stream;
+    std::shared_ptr<CudaLane> lane;
+  };
+
+  /// While it lives, a step runs that is to be replayed: on the stream of the first part, and on those that join. They
+  /// allocate from the parts' lanes.
+  class Step {
    public:
-    Recording(CudaStream& stream, std::shared_ptr<CudaLane> lane)
-        : stream_(stream), lane_(std::exchange(stream.lane_, std::move(lane))) {
-      stream_.recording_ = true;
+    explicit Step(std::vector<Part>& parts) : parts_(parts) { enter(parts_.front()); }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    ~Step() {
+      for (Part& part : parts_)
+        if (part.stream->step_ == this) {
+          std::swap(part.stream->lane_, part.lane);
+          part.stream->step_ = nullptr;
+        }
     }
-    Recording(const Recording&) = delete;
-    Recording& operator=(const Recording&) = delete;
-    ~Recording() {
-      stream_.recording_ = false;
-      stream_.lane_ = std::move(lane_);
+
+    void join(CudaStream& stream) {
+      for (Part& part : parts_)
+        if (part.stream.get() == &stream) return enter(part);
+      parts_.push_back({stream.shared_from_this(), parts_.front().stream->take_lane()});
+      enter(parts_.back());
     }
 
    private:
-    CudaStream& stream_;
-    std::shared_ptr<CudaLane> lane_;
+    void enter(Part& part) {
+      std::swap(part.stream->lane_, part.lane);
+      part.stream->step_ = this;
+    }
+
+    std::vector<Part>& parts_;
   };
 
  private:
   std::shared_ptr<CudaDevice> device_;
-  cudaStream_t stream_ = nullptr;
-  cudaEvent_t event_ = nullptr;
   std::shared_ptr<CudaLane> lane_;
   std::vector<std::shared_ptr<CudaLane>> retired_;
-  bool recording_ = false;
-  std::unique_ptr<Staging> staging_;
-  std::unique_ptr<Blas> blas_;
-  std::unique_ptr<ConvolutionPlans> plans_;
+  Step* step_ = nullptr;
+  std::shared_ptr<StreamHandles> handles_;
 };
 
 }  // namespace lotar::detail
