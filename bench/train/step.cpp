@@ -19,11 +19,14 @@ double forward_flops(std::size_t width) {
   return 2 * 0.5536e9 * scale * scale;
 }
 
+/// Of an epoch: what an epoch begins with is part of a step now and then.
+constexpr std::size_t batches = 4;
+
 /// A whole step: views, forward, loss, backward, update. Args: images in the batch, width of the ResNet-18.
 template <class T, class Method, class Views>
 void step(benchmark::State& state, BenchBackend& b, Method method, const Views& views, double prune) {
   const auto batch = static_cast<std::size_t>(state.range(0)), width = static_cast<std::size_t>(state.range(1));
-  const std::size_t samples = 4 * batch;
+  const std::size_t samples = batches * batch;
   std::vector<std::uint8_t> images(samples * 32 * 32 * 3);
   for (std::size_t i = 0; i < images.size(); ++i) images[i] = static_cast<std::uint8_t>(i * 2654435761u >> 13);
   const lotar::PretrainingOptions options{.network = {.width = width, .projector = "mlp"},
@@ -67,7 +70,7 @@ void sdclr_step(benchmark::State& state) {
 /// With RandAugment at its mean strength; a step of BCL-I reads them from its memory.
 void bcl_step(benchmark::State& state) {
   BenchBackend b;
-  lotar::Bcl<BenchBackend> method(b, static_cast<std::size_t>(state.range(0)));
+  lotar::Bcl<BenchBackend> method(b, batches * static_cast<std::size_t>(state.range(0)));
   step<float>(state, b, std::move(method), lotar::bcl_boosted_augmentation(32, {.operations = 1}), 0);
 }
 BENCHMARK(lotar_step)->Args({128, 16})->Args({256, 16})->Unit(benchmark::kMillisecond)->UseRealTime();
