@@ -56,9 +56,9 @@ def recorded(step, args):
 
 def check_loss(loss, n, least):
     """Ends the program unless an NT-Xent of n images is between `least` and 1.5 times that of unrelated ones."""
-    start = math.log(2 * n - 1)
-    if not least * start < float(loss) < 1.5 * start:
-        sys.exit(f"a loss of {float(loss)}, wanted {least * start:.2f} to {1.5 * start:.2f}")
+    loss, start = loss.detach().item(), math.log(2 * n - 1)
+    if not least * start < loss < 1.5 * start:
+        sys.exit(f"a loss of {loss}, wanted {least * start:.2f} to {1.5 * start:.2f}")
 
 
 def time_steps(step, steps, args):
