@@ -30,15 +30,22 @@ class Gemm {
         alpha_(static_cast<A>(alpha)),
         beta_(static_cast<A>(beta)),
         depth_(op_a == Op::none ? a.cols : a.rows),
-        row_blocks_((c.rows + gemm_rows - 1) / gemm_rows),
-        col_blocks_((c.cols + gemm_cols - 1) / gemm_cols) {}
+        col_blocks_((c.cols + gemm_cols - 1) / gemm_cols) {
+    // Blocks of equal height, and some for every thread; no sum depends on them.
+    constexpr std::size_t enough = 8, least_rows = 4 * tile_rows;
+    const auto parts = [](std::size_t n, std::size_t size) { return (n + size - 1) / size; };
+    const std::size_t wanted = parts(enough, max<std::size_t>(1, c.batches * col_blocks_));
+    const std::size_t blocks = max(parts(c.rows, gemm_rows), min(wanted, parts(c.rows, least_rows)));
+    block_rows_ = parts(parts(c.rows, max<std::size_t>(1, blocks)), tile_rows) * tile_rows;
+    row_blocks_ = c.rows == 0 ? 0 : parts(c.rows, block_rows_);
+  }
 
   std::size_t blocks() const { return c_.batches * row_blocks_ * col_blocks_; }
 
   void operator()(std::size_t block) const {
     const std::size_t batch = block / (row_blocks_ * col_blocks_), rest = block % (row_blocks_ * col_blocks_);
-    const std::size_t row = rest / col_blocks_ * gemm_rows, col = rest % col_blocks_ * gemm_cols;
-    const std::size_t rows = min(gemm_rows, c_.rows - row), cols = min(gemm_cols, c_.cols - col);
+    const std::size_t row = rest / col_blocks_ * block_rows_, col = rest % col_blocks_ * gemm_cols;
+    const std::size_t rows = min(block_rows_, c_.rows - row), cols = min(gemm_cols, c_.cols - col);
     // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
     const bool keep_sums = !std::is_same_v<Out, A> && depth_ > gemm_depth;
     constexpr std::size_t packed = (gemm_rows + gemm_cols) * gemm_depth;
@@ -138,7 +145,7 @@ class Gemm {
   Matrix<Out, Memory> c_;
   Op op_a_, op_b_;
   A alpha_, beta_;
-  std::size_t depth_, row_blocks_, col_blocks_;
+  std::size_t depth_, col_blocks_, block_rows_, row_blocks_;
 };
 
 }  // namespace lotar::detail
