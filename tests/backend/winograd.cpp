@@ -272,6 +272,16 @@ TEST_CASE("values that are not finite reach at least the results that they reach
   }
 }
 
+TEST_CASE("the gradient of a filter over no images is 0, and what was there stays") {
+  Cpu b({.poison_allocations = true});
+  const Array<float> none(b, {0, 8, 8, 16}), dw(b, {16, 3, 3, 16});
+  b.conv2d_backward_filter(none, none, {1, 1}, 0, dw);
+  CHECK(dw.to_host(b) == std::vector<float>(dw.size()));
+  b.fill(dw.view(), 3.f);
+  b.conv2d_backward_filter(none, none, {1, 1}, 1, dw);
+  CHECK(dw.to_host(b) == std::vector<float>(dw.size(), 3.f));
+}
+
 TEST_CASE("in double, results are exact on integers") {
   Cpu b;
   const ConvolutionCase p{{4, 8, 8, 32}, {16, 3, 3, 32}, {1, 1}};

@@ -26,7 +26,7 @@ struct CpuOptions {
   bool poison_allocations = false;  ///< fill fresh memory with NaN: for tests
   /// 3x3 convolutions of stride 1 by Winograd's F(4x4, 3x3) where that is faster, by up to three times. Its rounding
   /// errors, up to 5e-6 of the largest result, are one to four times those of the direct sums. Values that are not
-  /// finite, or within a factor of 100 of float's largest, make all results of their tile NaN. Never for T = double.
+  /// finite reach all results of their tile, and very large ones may overflow there. Never for T = double.
   bool winograd = true;
   /// Convolutions of bf16 by AVX-512 BF16 where the processor has it: by the same exact products, two of which are added
   /// at once. Subnormal values count as 0; gradients of filters may be NaN where a value beside those that are

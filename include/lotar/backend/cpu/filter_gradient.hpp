@@ -59,12 +59,10 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
         const T* from_dy = dy + first * pixels * m.k + k;
         const Element* gradient = tail;
         std::size_t stride = P::cols;
-        bool in_place = false;  // where elements are what is stored, and no columns past the last one are read
-        if constexpr (std::is_same_v<T, Element>) in_place = cols % Simd<A>::width == 0;
-        if constexpr (std::is_same_v<T, Element>)
-          if (in_place) gradient = from_dy, stride = m.k;
-        if (!in_place) {
-          std::memset(tail, 0, depth * P::cols * sizeof(Element));
+        if constexpr (std::is_same_v<T, Element>)  // in place, if no columns past the last one are read
+          if (cols % Simd<A>::width == 0) gradient = from_dy, stride = m.k;
+        if (gradient == tail) {
+          if (cols < P::cols) std::memset(tail, 0, depth * P::cols * sizeof(Element));
           for (std::size_t at = 0, line = 0; line < images * m.rows; ++line)
             for (std::size_t q = 0; q < m.cols; q += P::together, ++at)
               P::copy_columns(from_dy + (line * m.cols + q) * m.k, min(P::together, m.cols - q), m.k, cols,
