@@ -1,9 +1,12 @@
 #pragma once
 
+#include <doctest/doctest.h>
+
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include <lotar/augment/boosted_rand_augment.hpp>
 #include <lotar/augment/presets.hpp>
 #include <lotar/train/pretraining.hpp>
 
@@ -36,3 +39,28 @@ struct Training : lotar::Pretraining<float, B, Method, decltype(lotar::thesis_au
     for (std::size_t i = 0; i < n; ++i) this->step();
   }
 };
+
+/// BCL on LoTaR, whose views are as strong as its memory says.
+template <class B>
+auto boosted_training(B& b, const lotar::PretrainingOptions& options) {
+  lotar::Bcl<B, lotar::Lotar> bcl(b, 10);
+  const auto views = lotar::bcl_boosted_augmentation(
+      8, lotar::BoostedRandAugment<typename B::Memory>{.operations = 2, .strengths = bcl.strengths()});
+  return lotar::make_pretraining(b, training_images(), training_shape, options, std::move(bcl), views);
+}
+
+inline lotar::PretrainingOptions changed(const char* optimizer, double learning_rate) {
+  lotar::PretrainingOptions options = training_options();
+  options.optimizer.name = optimizer;
+  options.schedule.learning_rate = learning_rate;
+  return options;
+}
+
+inline void check_same(const lotar::Checkpoint& a, const lotar::Checkpoint& b) {
+  REQUIRE(a.arrays.size() == b.arrays.size());
+  for (const auto& array : a.arrays) {
+    INFO(array.first);
+    CHECK(array.second == b.arrays.at(array.first));
+  }
+  CHECK(a.counters == b.counters);
+}
