@@ -69,11 +69,11 @@ class LockstepBlock {
 
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    for_each(cols, [&](std::size_t c) {
-      T sum = T(0);
-      for (std::size_t r = 0; r < rows; ++r) sum += g(r, c);
-      out[c] = sum;
-    });
+    sum_all(rows, cols, g, out, static_cast<T*>(nullptr));
+  }
+  template <class T, class G>
+  void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    sum_all(rows, cols, g, first, second);
   }
 
   template <class T>
@@ -92,6 +92,34 @@ class LockstepBlock {
   bool leader() const { return thread_ == 0; }
 
  private:
+  template <class T, class G>
+  void sum_all(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g))
+        return sum_groups<G::width>(
+            rows, cols / G::width, [&](std::size_t group) { return g.columns(group * G::width); }, first, second);
+    sum_groups<1>(
+        rows, cols, [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; }, first, second);
+  }
+  template <std::size_t width, class T, class G>
+  void sum_groups(std::size_t rows, std::size_t groups, const G& columns, T* first, T* second) {
+    for_each(groups, [&](std::size_t group) {
+      const auto values_of = columns(group);
+      using Values = decltype(values_of(rows));
+      constexpr std::size_t n = sizeof(Values) / sizeof(T);
+      T sums[n] = {};
+      for (std::size_t r = 0; r < rows; ++r) {
+        const Values values = values_of(r);
+        T each[n];
+        std::memcpy(each, &values, sizeof(values));
+        for (std::size_t i = 0; i < n; ++i) sums[i] += each[i];
+      }
+      for (std::size_t k = 0; k < width; ++k) first[group * width + k] = sums[k];
+      if constexpr (n == 2 * width)
+        for (std::size_t k = 0; k < width; ++k) second[group * width + k] = sums[width + k];
+    });
+  }
+
   LockstepTeam& team_;
   std::size_t thread_;
   std::byte* scratch_;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <lotar/core/math.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
@@ -81,6 +82,28 @@ struct Columns {
   LOTAR_FN void operator()(Block& block, std::size_t) const {
     block.sum_columns(
         x.extent(0), x.extent(1), [&](std::size_t r, std::size_t c) { return x(r, c); }, out.data);
+  }
+};
+
+/// Sums of x and of its squares, one column or a pack of columns at a time.
+template <class T>
+struct Powers {
+  View<const T, 2, Memory> x;
+  View<T, 1, Memory> sums, squares;
+  static constexpr std::size_t width = pack_width<T>;
+
+  LOTAR_FN Pair<T> operator()(std::size_t r, std::size_t c) const { return {x(r, c), x(r, c) * x(r, c)}; }
+  LOTAR_FN bool is_aligned() const { return x.extent(1) % width == 0 && are_aligned(x.data); }
+  LOTAR_FN auto columns(std::size_t c) const {
+    return [x = x, c](std::size_t r) {
+      Pair<Pack<T, width>> both{load_pack<width>(x.data + r * x.extent(1) + c), {}};
+      for (std::size_t k = 0; k < width; ++k) both.second[k] = both.first[k] * both.first[k];
+      return both;
+    };
+  }
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t) const {
+    block.sum_columns(x.extent(0), x.extent(1), *this, sums.data, squares.data);
   }
 };
 
@@ -199,6 +222,34 @@ TEST_CASE_TEMPLATE("sum_columns", T, float, double) {
         REQUIRE(std::abs(static_cast<double>(host[c]) - wanted[c]) <= (sizeof(T) == 4 ? 1e-4 : 1e-12));
       CHECK(host == again.to_host(b));
     }
+}
+
+TEST_CASE_TEMPLATE("sum_columns of two values at once, wide or not", T, float, double) {
+  TestBackend b;
+  for (const std::size_t rows : {0u, 1u, 37u, 600u})
+    for (const std::size_t cols : {1u, 3u, 4u, 8u, 32u, 64u, 130u, 256u, 1024u, 2500u})
+      for (const std::size_t offset : {0u, 1u}) {
+        CAPTURE(rows);
+        CAPTURE(cols);
+        CAPTURE(offset);
+        const auto values = wave(rows * cols + offset);
+        std::vector<double> sum(cols), square(cols);
+        for (std::size_t i = 0; i < rows * cols; ++i) {
+          const auto v = static_cast<double>(static_cast<T>(values[i + offset]));
+          sum[i % cols] += v;
+          square[i % cols] += v * v;
+        }
+        const Array<T> x(b, {rows * cols + offset}, std::vector<T>(values.begin(), values.end()));
+        const Array<T> sums(b, {cols}), squares(b, {cols});
+        const View<const T, 2, Memory> from(x.data + offset, {rows, cols});
+        b.for_each_block(1, Work{rows * cols}, Powers<T>{from, sums, squares});
+        const auto first = sums.to_host(b), second = squares.to_host(b);
+        for (std::size_t c = 0; c < cols; ++c) {
+          REQUIRE(std::abs(static_cast<double>(first[c]) - sum[c]) <= (sizeof(T) == 4 ? 1e-4 : 1e-12));
+          REQUIRE(std::abs(static_cast<double>(second[c]) - square[c]) <=
+                  (sizeof(T) == 4 ? 2e-6 : 1e-14) * (1 + square[c]));
+        }
+      }
 }
 
 TEST_CASE("threads read what others wrote to scratch") {

@@ -13,7 +13,7 @@ using namespace lotar;
 
 namespace {
 
-/// y(r, c) = c - x(r, c), and how often by f.wide.
+/// y(r, c) = c - x(r, c), and how often by f.columns.
 struct Subtract {
   const float* x;
   std::size_t cols;
@@ -25,11 +25,13 @@ struct Subtract {
   }
   static constexpr std::size_t width = pack_width<float>;
   LOTAR_FN bool is_aligned() const { return are_aligned(x, y, wide_calls); }
-  LOTAR_FN void wide(std::size_t r, std::size_t c) const {
-    auto pack = load_pack<width>(x + r * cols + c);
-    for (std::size_t k = 0; k < width; ++k) pack[k] = static_cast<float>(c + k) - pack[k];
-    store_pack(pack, y + r * cols + c);
-    for (std::size_t k = 0; k < width; ++k) wide_calls[r * cols + c + k] = 1;
+  LOTAR_FN auto columns(std::size_t c) const {
+    return [f = *this, c](std::size_t r) {
+      auto pack = load_pack<width>(f.x + r * f.cols + c);
+      for (std::size_t k = 0; k < width; ++k) pack[k] = static_cast<float>(c + k) - pack[k];
+      store_pack(pack, f.y + r * f.cols + c);
+      for (std::size_t k = 0; k < width; ++k) f.wide_calls[r * f.cols + c + k] = 1;
+    };
   }
 };
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/core/view.hpp>
 
 /// What a backend is: the context that computes. Everything above is written once over these concepts.
@@ -95,6 +96,9 @@ struct ProbeValue {
 struct ProbeValue2 {
   LOTAR_FN float operator()(std::size_t, std::size_t) const { return 0; }
 };
+struct ProbePair2 {
+  LOTAR_FN Pair<float> operator()(std::size_t, std::size_t) const { return {}; }
+};
 struct ProbeSum {
   LOTAR_FN float operator()(float a, float b) const { return a + b; }
 };
@@ -119,6 +123,7 @@ concept BlockOf = requires(Block& block, std::size_t n, float* out, std::uint32_
     block.reduce(n, 0.f, detail::ProbeValue{}, detail::ProbeSum{})
     } -> std::same_as<float>;  // op over g(i), i < n, in one order; 0.f is op's neutral element; for all threads
   block.sum_columns(n, n, detail::ProbeValue2{}, out);           // out[c] = sum over r of g(r, c), in one order
+  block.sum_columns(n, n, detail::ProbePair2{}, out, out);       // the same of two values; g is called once for each
   { block.template scratch<float>(n) } -> std::same_as<float*>;  // memory the threads share while the work item lasts
   block.add(counter,
             std::uint32_t{1});  // atomic, by any thread, no barrier; integers only, so that the order does not matter

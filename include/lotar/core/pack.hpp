@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <lotar/core/bf16.hpp>
 #include <lotar/core/config.hpp>
 
 /// Neighbours in memory that are read and written at once: a GPU's threads reach its bandwidth by 16 bytes each, not by 2.
@@ -22,6 +23,14 @@ struct Pack {
   LOTAR_FN const T& operator[](std::size_t i) const { return values[i]; }
   LOTAR_FN T& operator[](std::size_t i) { return values[i]; }
 };
+
+/// The same values as sums are kept.
+template <class T, std::size_t n>
+LOTAR_FN inline Pack<Accum<T>, n> to_accum(const Pack<T, n>& pack) {
+  Pack<Accum<T>, n> values;
+  for (std::size_t k = 0; k < n; ++k) values[k] = static_cast<Accum<T>>(pack[k]);
+  return values;
+}
 
 namespace detail {
 
@@ -56,20 +65,27 @@ LOTAR_FN inline bool are_aligned(const T*... arrays) {
   return ((reinterpret_cast<std::uintptr_t>(arrays) | ...) & 15) == 0;
 }
 
-/// A kernel f(r, c) that a backend may run `width` neighbours at a time: f.wide(r, c), for c a multiple of width, is f(r,
-/// c) to f(r, c + width - 1), where the number of columns is a multiple of width and f.is_aligned().
+/// Two values, such as two sums that are taken at once; or two packs of them.
+template <class V>
+struct Pair {
+  V first, second;
+};
+
+/// A kernel f(r, c) that a backend may run `width` columns at a time, where their number is a multiple of width and
+/// f.is_aligned(): for c a multiple of width, f.columns(c) has read what depends on the columns alone, and of it (r) is
+/// f(r, c) to f(r, c + width - 1).
 template <class F>
 concept WideKernel = requires(const F& f, std::size_t i) {
   { F::width } -> std::convertible_to<std::size_t>;
-  f.wide(i, i);
+  f.columns(i)(i);
   { f.is_aligned() } -> std::same_as<bool>;
 };
 
-/// f over groups of neighbours: (r, group).
+/// f over groups of columns: (r, group).
 template <WideKernel F>
 struct Wide {
   F f;
-  LOTAR_FN void operator()(std::size_t r, std::size_t group) const { f.wide(r, group * F::width); }
+  LOTAR_FN void operator()(std::size_t r, std::size_t group) const { f.columns(group * F::width)(r); }
 };
 
 /// Whether a loop over columns may run in groups.

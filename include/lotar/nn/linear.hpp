@@ -8,6 +8,7 @@
 
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/pass.hpp>
+#include <lotar/ops/columns.hpp>
 
 namespace lotar {
 namespace detail {
@@ -18,20 +19,6 @@ struct BroadcastRow {
   std::size_t cols;
   A* y;
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const { y[r * cols + c] = row[c]; }
-};
-
-/// The column sums of dy added to a bias's gradient.
-template <class A, class M>
-struct BiasGradient {
-  View<const A, 2, M> dy;
-  A* gradient;
-  template <class Block>
-  LOTAR_FN void operator()(Block& block, std::size_t) const {
-    A* sum = block.template scratch<A>(dy.extent(1));
-    block.sum_columns(
-        dy.extent(0), dy.extent(1), [&](std::size_t r, std::size_t c) { return dy(r, c); }, sum);
-    block.for_each(dy.extent(1), [&](std::size_t c) { gradient[c] += sum[c]; });
-  }
 };
 
 }  // namespace detail
@@ -76,9 +63,10 @@ class Linear {
     using M = typename B::Memory;
     const Tensor<A, 2, B> x = pass.tape.template pop<A, 2>();
     check_shape("Linear::backward", "dy", {{x.extent(0), out_}}, dy.extents);
-    if (has_bias_)
-      b.for_each_block(1, {dy.size(), scratch_size<A>(out_)},
-                       detail::BiasGradient<A, M>{dy, pass.gradient(bias_, out_).data});
+    if (has_bias_) {
+      const AddColumnSums<A> sums{{dy.data, out_}, dy.extent(0), pass.gradient(bias_, out_).data};
+      b.for_each_block(sums.items(), sums.work(), sums);
+    }
     const View<A, 2, M> gradient = pass.gradient(weight_, out_ * in_).reshape(Extents<2>{out_, in_});
     b.gemm(Op::transpose, Op::none, 1, dy, x, 1, gradient);
     Tensor<A, 2, B> dx(b, x.extents);

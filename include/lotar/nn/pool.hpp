@@ -5,7 +5,9 @@
 #include <string>
 #include <utility>
 
+#include <lotar/core/pack.hpp>
 #include <lotar/nn/pass.hpp>
+#include <lotar/ops/columns.hpp>
 
 namespace lotar {
 namespace detail {
@@ -17,10 +19,8 @@ struct AveragePoolForward {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t n) const {
     const std::size_t pixels = x.extent(1), cols = x.extent(2);
-    const T* from = &x(n, 0, 0);
     Accum<T>* out = &y(n, 0);
-    block.sum_columns(
-        pixels, cols, [&](std::size_t r, std::size_t c) { return static_cast<Accum<T>>(from[r * cols + c]); }, out);
+    block.sum_columns(pixels, cols, Columns<T>{&x(n, 0, 0), cols}, out);
     block.for_each(cols, [&](std::size_t c) { out[c] /= static_cast<Accum<T>>(pixels); });
   }
 };
@@ -30,8 +30,20 @@ struct AveragePoolBackward {
   const Accum<T>* dy;
   std::size_t pixels, cols;
   T* dx;
+  using A = Accum<T>;
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
-    dx[r * cols + c] = static_cast<T>(dy[r / pixels * cols + c] / static_cast<Accum<T>>(pixels));
+    dx[r * cols + c] = static_cast<T>(dy[r / pixels * cols + c] / static_cast<A>(pixels));
+  }
+
+  static constexpr std::size_t width = pack_width<T>;
+  LOTAR_FN bool is_aligned() const { return are_aligned(dy, dx); }
+  LOTAR_FN auto columns(std::size_t c) const {
+    return [f = *this, c](std::size_t r) {
+      const auto d = load_pack<width>(f.dy + r / f.pixels * f.cols + c);
+      Pack<T, width> to;
+      for (std::size_t k = 0; k < width; ++k) to[k] = static_cast<T>(d[k] / static_cast<A>(f.pixels));
+      store_pack(to, f.dx + r * f.cols + c);
+    };
   }
 };
 

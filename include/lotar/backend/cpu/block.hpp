@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
@@ -42,10 +43,11 @@ class CpuBlock {
 
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    std::size_t c = 0;
-    for (; c + 64 <= cols; c += 64) sum_strip<64>(rows, c, g, out);
-    for (; c + 16 <= cols; c += 16) sum_strip<16>(rows, c, g, out);
-    for (; c < cols; ++c) sum_strip<1>(rows, c, g, out);
+    sum_strips<64>(rows, cols, g, out, static_cast<T*>(nullptr));
+  }
+  template <class T, class G>
+  void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    sum_strips<32>(rows, cols, g, first, second);
   }
 
   template <class T>
@@ -64,13 +66,32 @@ class CpuBlock {
   bool leader() const { return true; }
 
  private:
+  template <std::size_t Most, class T, class G>
+  static void sum_strips(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    std::size_t c = 0;
+    for (; c + Most <= cols; c += Most) sum_strip<Most>(rows, c, g, first, second);
+    for (; c + 16 <= cols; c += 16) sum_strip<16>(rows, c, g, first, second);
+    for (; c < cols; ++c) sum_strip<1>(rows, c, g, first, second);
+  }
+
   /// The sums of Width columns, side by side in registers.
   template <std::size_t Width, class T, class G>
-  static void sum_strip(std::size_t rows, std::size_t first, const G& g, T* out) {
-    T sum[Width] = {};
+  static void sum_strip(std::size_t rows, std::size_t begin, const G& g, T* first, T* second) {
+    constexpr bool pairs = std::is_same_v<decltype(g(rows, begin)), Pair<T>>;
+    T sum[Width] = {}, other[Width] = {};
     for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < Width; ++c) sum[c] += g(r, first + c);
-    for (std::size_t c = 0; c < Width; ++c) out[first + c] = sum[c];
+      for (std::size_t c = 0; c < Width; ++c) {
+        const auto value = g(r, begin + c);
+        if constexpr (pairs) {
+          sum[c] += value.first;
+          other[c] += value.second;
+        } else {
+          sum[c] += value;
+        }
+      }
+    for (std::size_t c = 0; c < Width; ++c) first[begin + c] = sum[c];
+    if constexpr (pairs)
+      for (std::size_t c = 0; c < Width; ++c) second[begin + c] = other[c];
   }
 
   std::byte* scratch_;

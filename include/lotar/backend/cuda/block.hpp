@@ -51,28 +51,13 @@ class CudaBlock {
     return exchange(value, [](std::uint32_t word) { return __shfl_sync(all_lanes, word, 0); });
   }
 
-  /// Narrow matrices are cut in rows for several groups of threads, whose sums are added in order.
   template <class T, class G>
   __device__ void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    static_assert(sizeof(T) <= partial_bytes);
-    const Grid grid(cols);
-    T* const partial = reinterpret_cast<T*>(partials_);
-    for (std::size_t first = 0; first < cols; first += grid.width) {
-      const std::size_t c = first + grid.col;
-      T sum = T(0);
-      if (c < cols) {
-#pragma unroll 8
-        for (std::size_t r = grid.row; r < rows; r += grid.height) sum += g(r, c);
-      }
-      if (grid.height > 1) {
-        partial[threadIdx.x] = sum;
-        __syncthreads();
-        if (grid.row == 0)
-          for (unsigned r = 1; r < grid.height; ++r) sum += partial[r * grid.width + grid.col];
-      }
-      if (grid.row == 0 && c < cols) out[c] = sum;
-      __syncthreads();
-    }
+    sum_any(rows, cols, g, out, static_cast<T*>(nullptr));
+  }
+  template <class T, class G>
+  __device__ void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    sum_any(rows, cols, g, first, second);
   }
 
   template <class T>
@@ -97,15 +82,75 @@ class CudaBlock {
 
   /// The threads as a matrix, no wider than cols need: neighbours have neighbouring columns, and no index is divided.
   struct Grid {
-    unsigned width = warp, height, row, col;
+    unsigned width = 1, height, row, col;
     __device__ explicit Grid(std::size_t cols) {
-      unsigned bits = 5;
+      unsigned bits = 0;
       for (; width < blockDim.x && width < cols; width *= 2) ++bits;
       height = blockDim.x >> bits;
       row = threadIdx.x >> bits;
       col = threadIdx.x & (width - 1);
     }
   };
+
+  template <class T, class G>
+  __device__ void sum_any(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g))
+        return sum_groups<G::width>(
+            rows, cols / G::width, [&](std::size_t group) { return g.columns(group * G::width); }, first, second);
+    sum_groups<1>(
+        rows, cols, [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; }, first, second);
+  }
+
+  /// Sums over the rows of columns(group)(r): `width` neighbours, of one value each or of a pair. Narrow matrices are
+  /// cut in rows for several threads, whose sums are added by a tree over a warp's lanes, and over the warps in order.
+  template <std::size_t width, class T, class Columns>
+  __device__ void sum_groups(std::size_t rows, std::size_t groups, const Columns& columns, T* first, T* second) {
+    using Values = decltype(columns(groups)(rows));
+    constexpr std::size_t n = sizeof(Values) / sizeof(T),
+                          at_once = n * sizeof(T) < partial_bytes ? n : partial_bytes / sizeof(T);
+    static_assert((n == width || n == 2 * width) && n % at_once == 0);
+    const Grid grid(groups);
+    const bool in_warp = grid.width < warp;  // then lanes of a warp have the same columns
+    const unsigned height = in_warp ? blockDim.x / warp : grid.height, row = in_warp ? threadIdx.x / warp : grid.row;
+    const bool holds = !in_warp || threadIdx.x % warp < grid.width;  // the sum of the lanes
+    T* const partial = reinterpret_cast<T*>(partials_);
+    for (std::size_t begin = 0; begin < groups; begin += grid.width) {
+      const std::size_t group = begin + grid.col;
+      T sums[n] = {};
+      if (group < groups) {
+        const auto values_of = columns(group);
+#pragma unroll 4
+        for (std::size_t r = grid.row; r < rows; r += grid.height) {
+          const Values values = values_of(r);
+          T each[n];
+          memcpy(each, &values, sizeof(values));
+          for (std::size_t i = 0; i < n; ++i) sums[i] += each[i];
+        }
+      }
+      for (unsigned half = warp / 2; half >= grid.width; half /= 2)
+        for (T& sum : sums)
+          sum += exchange(sum, [half](std::uint32_t word) { return __shfl_down_sync(all_lanes, word, half); });
+      if (height > 1)
+        for (std::size_t i = 0; i < n; i += at_once) {
+          if (holds)
+            for (std::size_t k = 0; k < at_once; ++k)
+              partial[(row * grid.width + grid.col) * at_once + k] = sums[i + k];
+          __syncthreads();
+          if (holds && row == 0)
+            for (unsigned r = 1; r < height; ++r)
+              for (std::size_t k = 0; k < at_once; ++k)
+                sums[i + k] += partial[(r * grid.width + grid.col) * at_once + k];
+          __syncthreads();
+        }
+      if (holds && row == 0 && group < groups) {
+        for (std::size_t k = 0; k < width; ++k) first[group * width + k] = sums[k];
+        if constexpr (n == 2 * width)
+          for (std::size_t k = 0; k < width; ++k) second[group * width + k] = sums[width + k];
+      }
+      __syncthreads();
+    }
+  }
 
   /// move(word) for each 32-bit word of a value.
   template <class T, class Move>

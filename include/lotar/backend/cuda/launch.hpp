@@ -33,6 +33,20 @@ __global__ void __launch_bounds__(loop_threads)
     for (std::size_t c = std::size_t{blockIdx.y} * blockDim.x + threadIdx.x; c < cols; c += col_step) f(r, c);
 }
 
+/// Rows a thread takes, so that what f reads of the columns alone is read once for several.
+inline constexpr unsigned wide_rows = 4;
+
+template <WideKernel F>
+__global__ void __launch_bounds__(loop_threads)
+    wide_kernel(std::size_t rows, std::size_t groups, const __grid_constant__ F f) {
+  const std::size_t row_step = std::size_t{gridDim.x} * blockDim.y, group_step = std::size_t{gridDim.y} * blockDim.x;
+  const std::size_t first = std::size_t{blockIdx.x} * blockDim.y + threadIdx.y;
+  for (std::size_t g = std::size_t{blockIdx.y} * blockDim.x + threadIdx.x; g < groups; g += group_step) {
+    const auto columns = f.columns(g * F::width);
+    for (std::size_t r = first; r < rows; r += row_step) columns(r);
+  }
+}
+
 /// @param poison  bytes of scratch to fill with NaN before each work item: none but in tests
 template <class F>
 __global__ void __launch_bounds__(CudaBlock::most_threads)
@@ -75,14 +89,24 @@ void launch_loop(cudaStream_t stream, std::size_t n, const F& f) {
   launch("for_each", stream, loop_kernel<F>, dim3(blocks(n, loop_threads)), dim3(loop_threads), 0, f, n);
 }
 
+/// Threads side by side over the columns, as many as there are or half more, and the rest of them over the rows.
+inline dim3 loop_shape(std::size_t cols) {
+  unsigned width = 1;
+  while (width < cols && width < loop_threads) width *= 2;
+  return dim3(width, loop_threads / width);
+}
+
 template <class F>
 void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const F& f) {
   if (rows == 0 || cols == 0) return;
   if constexpr (WideKernel<F>)
-    if (is_wide(cols, f)) return launch_loop(stream, rows, cols / F::width, Wide<F>{f});
-  unsigned width = 1;
-  while (width < cols && width < loop_threads) width *= 2;
-  const dim3 threads(width, loop_threads / width);
+    if (is_wide(cols, f)) {
+      const std::size_t groups = cols / F::width;
+      const dim3 threads = loop_shape(groups);
+      return launch("for_each", stream, wide_kernel<F>,
+                    dim3(blocks(rows, threads.y * wide_rows), blocks(groups, threads.x)), threads, 0, f, rows, groups);
+    }
+  const dim3 threads = loop_shape(cols);
   launch("for_each", stream, loop2_kernel<F>, dim3(blocks(rows, threads.y), blocks(cols, threads.x)), threads, 0, f,
          rows, cols);
 }
