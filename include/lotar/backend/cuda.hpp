@@ -162,7 +162,8 @@ class Cuda {
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
-  /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB. The first call of a shape looks for a plan;
+  /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB; for bf16 of fewer than 8 channels
+  /// copies of x and the filter with 8 besides, for which the plan is. The first call of a shape looks for a plan;
   /// without determinism it times some, and waits; scratch then: as much as the result besides.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,

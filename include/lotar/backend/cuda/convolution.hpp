@@ -8,6 +8,7 @@
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/launch.hpp>
+#include <lotar/backend/cuda/padded_convolution.hpp>
 #include <lotar/backend/cuda/planned_convolution.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 #include <lotar/core/backend.hpp>
@@ -15,7 +16,8 @@
 
 namespace lotar::detail {
 
-/// Runs a convolution whose factors are T by the first of these that cuDNN has a plan for: where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
+/// Runs a convolution whose factors are T by the first of these that cuDNN has a plan for: few channels of bf16 as
+/// more; where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
 /// that, through a scratch of its type; else by `direct` over [rows, cols].
 ///
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
@@ -27,6 +29,8 @@ void convolve(CudaStream& stream, const ConvolutionProblem& problem, const Convo
               std::size_t rows, std::size_t cols, const F& direct) {
   std::string amiss;
   const std::size_t n = rows * cols;
+  if constexpr (std::is_same_v<T, bf16>)
+    if (run_padded(stream, problem, arrays, result, amiss)) return;
   if constexpr (!std::is_same_v<T, Result>)
     if (run_through<T>(stream, problem, arrays, result, n, amiss)) return;
   if (run_straight(stream, problem, arrays, amiss)) return;
