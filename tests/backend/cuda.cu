@@ -257,12 +257,13 @@ namespace {
 /// The three operations of one convolution, of bf16 or float.
 template <class T>
 struct Convolutions {
-  ConvolutionCase p{{8, 8, 8, 16}, {24, 3, 3, 16}, {1, 1}};
+  ConvolutionCase p;
   Array<T, 4> x, w, dy, y, dx;
   Array<float, 4> dw;
 
-  explicit Convolutions(Cuda& b)
-      : x(b, p.x, convolution_values<T>(p.x.size(), 0)),
+  explicit Convolutions(Cuda& b, std::size_t channels = 16)
+      : p{{8, 8, 8, channels}, {24, 3, 3, channels}, {1, 1}},
+        x(b, p.x, convolution_values<T>(p.x.size(), 0)),
         w(b, p.filter, convolution_values<T>(p.filter.size(), 1)),
         dy(b, p.y(), convolution_values<T>(p.y().size(), 2)),
         y(b, p.y()),
@@ -298,6 +299,23 @@ TEST_CASE_TEMPLATE("cuDNN has plans for ordinary convolutions, which are told an
   CHECK(second.y.to_host(again) == first.y.to_host(b));
   CHECK(second.dx.to_host(again) == first.dx.to_host(b));
   CHECK(second.dw.to_host(again) == first.dw.to_host(b));
+}
+
+TEST_CASE("bf16 of few channels runs by plans of eight, and gradients of filters by plans of bf16") {
+  Cuda b;
+  const std::string of = " of bf16 to bf16: x [8, 8, 8, ";
+  for (const std::size_t channels : {3u, 16u}) {
+    CAPTURE(channels);
+    Convolutions<bf16>(b, channels).run(b);
+    for (const std::string kind : {"forward", "backward_data", "backward_filter"}) {
+      CAPTURE(kind);
+      bool planned = false;
+      for (const auto& [problem, plan] : b.plans())
+        planned = planned || (problem.starts_with(kind + of + (channels == 3 ? "8]" : "16]")) && plan != "none");
+      CHECK(planned);
+    }
+  }
+  CHECK(b.plans().size() == 6);
 }
 
 TEST_CASE("a plan that cuDNN refuses is an error that names it and the convolution, a plan of none the plain loops") {

@@ -117,6 +117,8 @@ TEST_CASE("a pass in evaluation keeps no activations") {
   const Network net(small_options());
   NetworkState<float, TestBackend> state(b, net.table(), 1);
   const Array<4, float> x(b, extents, noise_values<float>(extents.size(), 1));
+  auto first = state.pass(b, false);
+  net.forward(b, x.share(), first);  // after which the backend has what its products keep
   const std::size_t used = b.pool().used();
   auto evaluation = state.pass(b, false);
   net.forward(b, x.share(), evaluation);

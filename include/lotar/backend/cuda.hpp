@@ -162,8 +162,9 @@ class Cuda {
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   /// @throws ShapeError if the shapes do not fit.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
-  /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB. The first call of a shape looks for
-  /// a plan; without determinism it times some, and waits; scratch then: as much as the result besides.
+  /// @cost 2 N P Q K R S C flops; scratch: what cuDNN's plan wants, at most 1 GiB; for bf16 of fewer than 8 channels
+  /// copies of x and the filter with 8 besides, for which the plan is. The first call of a shape looks for a plan;
+  /// without determinism it times some, and waits; scratch then: as much as the result besides.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -181,7 +182,9 @@ class Cuda {
     detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, beta, dx);
   }
 
-  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>. That of bf16 is
+  /// summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is added: cuDNN
+  /// is many times slower at a gradient of floats.
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,

@@ -3,67 +3,38 @@
 #include <cstddef>
 #include <string>
 #include <type_traits>
-#include <utility>
 
 #include <lotar/backend/cuda/convolution_problem.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
+#include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/launch.hpp>
-#include <lotar/backend/cuda/plans.hpp>
+#include <lotar/backend/cuda/padded_convolution.hpp>
+#include <lotar/backend/cuda/planned_convolution.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
 
 namespace lotar::detail {
 
-/// to = from + beta to.
-template <class T, class Result>
-struct AddConverted {
-  const T* from;
-  double beta;
-  Result* to;
-  LOTAR_FN void operator()(std::size_t i) const { add_scaled(static_cast<Accum<Result>>(from[i]), beta, to[i]); }
-};
-
-/// Runs a convolution by cuDNN.
-/// @param amiss  out: what may have kept cuDNN from having a plan, if anything
-/// @return false if it has no plan for it
-inline bool run_plan(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays,
-                     std::string& amiss) {
-  const auto allocate = [&](std::size_t bytes) { return stream.allocate<std::byte>(bytes); };
-  const ConvolutionPlans::Found& found = stream.plans().find(problem, arrays, allocate);
-  if (!found.plan) {
-    if (!found.amiss.empty()) amiss = found.amiss;
-    return false;
-  }
-  const auto workspace = allocate(found.plan->workspace_bytes());
-  found.plan->run(stream.plans().handle(), arrays, workspace.get());
-  return true;
-}
-
-/// Runs a convolution by cuDNN into a scratch of S, and adds that to the n results. @return false if it has no plan.
-template <class S, class Result>
-bool run_through(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
-                 std::size_t n, std::string& amiss) {
-  const auto scratch = stream.allocate<S>(n);
-  const double beta = std::exchange(problem.beta, 0);
-  problem.result = storage<S>;
-  arrays[problem.result_array()] = scratch.get();
-  if (!run_plan(stream, problem, arrays, amiss)) return false;
-  launch_loop(stream.get(), n, AddConverted<S, Result>{scratch.get(), beta, result});
-  return true;
-}
-
-/// Runs a convolution whose factors are T: straight into its result; where cuDNN cannot add to that, through a scratch;
-/// where it cannot write its type, through one of T; where it cannot do that, by `direct` over [rows, cols].
+/// Runs a convolution whose factors are T by the first of these that cuDNN has a plan for: few channels of bf16 as
+/// more; where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
+/// that, through a scratch of its type; else by `direct` over [rows, cols].
+///
+/// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
+/// up to thirty times as long, so it is rounded to bf16 once, after sums of floats, as under PyTorch's autocast: an
+/// element changes by up to 2^-8 of it.
 /// @throws CudaError if it can do none of these, and something is amiss with cuDNN.
 template <class T, class Result, class F>
-void convolve(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
+void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays, Result* result,
               std::size_t rows, std::size_t cols, const F& direct) {
   std::string amiss;
-  if (run_plan(stream, problem, arrays, amiss)) return;
   const std::size_t n = rows * cols;
+  if constexpr (std::is_same_v<T, bf16>)
+    if (run_padded(stream, problem, arrays, result, amiss)) return;
+  if constexpr (!std::is_same_v<T, Result>)
+    if (run_through<T>(stream, problem, arrays, result, n, amiss)) return;
+  if (run_straight(stream, problem, arrays, amiss)) return;
   if (problem.beta != 0 && run_through<Result>(stream, problem, arrays, result, n, amiss)) return;
-  if (!std::is_same_v<T, Result> && run_through<T>(stream, problem, arrays, result, n, amiss)) return;
   if (!amiss.empty()) throw CudaError("conv2d: no plan: " + amiss);
   launch_loop(stream.get(), rows, cols, direct);
 }

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 #include <cudnn_graph.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -69,7 +70,8 @@ struct PlanOptions {
 };
 
 /// The plans of a stream: those that the device's memory has; then, of what cuDNN's heuristics propose and the options
-/// allow, the first, so the same in every run; where the options ask for no determinism, the fastest of the first few.
+/// allow, the first by tensor cores, else the first, so the same in every run; where the options ask for no
+/// determinism, the fastest of the first few in this order.
 class ConvolutionPlans {
  public:
   ConvolutionPlans(cudaStream_t stream, PlanMemory& memory, PlanOptions options)
@@ -250,7 +252,7 @@ class ConvolutionPlans {
     return graph;
   }
 
-  /// The first plans, at most `most`, that cuDNN proposes and the options allow.
+  /// The first plans, at most `most`, of the candidates.
   /// @throws CudaError with what the last engine met if none can.
   std::vector<ConvolutionPlan> proposed(const DnnDescriptor& graph, const ConvolutionProblem& p,
                                         std::size_t most) const {
@@ -258,8 +260,7 @@ class ConvolutionPlans {
     std::exception_ptr failure;
     for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
       try {
-        for (DnnDescriptor& config : configs(graph, mode)) {
-          if (!allowed(config, p.factors)) continue;
+        for (DnnDescriptor& config : candidates(graph, mode, p.factors)) {
           try {
             ConvolutionPlan plan(handle_, std::move(config));
             if (plan.usable()) plans.push_back(std::move(plan));
@@ -287,11 +288,31 @@ class ConvolutionPlans {
                               heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS));
   }
 
+  /// The configurations that cuDNN proposes and the options allow. Those by tensor cores come first: cuDNN may put one
+  /// before them that takes eight times as long.
+  std::vector<DnnDescriptor> candidates(const DnnDescriptor& graph, cudnnBackendHeurMode_t mode,
+                                        Storage factors) const {
+    std::vector<DnnDescriptor> by_tensor_cores, others;
+    for (DnnDescriptor& config : configs(graph, mode))
+      if (allowed(config, factors))
+        (has_note(config, CUDNN_NUMERICAL_NOTE_TENSOR_CORE) ? by_tensor_cores : others).push_back(std::move(config));
+    for (DnnDescriptor& config : others) by_tensor_cores.push_back(std::move(config));
+    return by_tensor_cores;
+  }
+
+  static std::vector<cudnnBackendNumericalNote_t> notes_of(const DnnDescriptor& config) {
+    return engine_of(config).values<cudnnBackendNumericalNote_t>(
+        CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+  }
+
+  static bool has_note(const DnnDescriptor& config, cudnnBackendNumericalNote_t note) {
+    const auto notes = notes_of(config);
+    return std::find(notes.begin(), notes.end(), note) != notes.end();
+  }
+
   /// Whether the options allow what the configuration's engine does to the numbers.
   bool allowed(const DnnDescriptor& config, Storage factors) const {
-    const DnnDescriptor engine = engine_of(config);
-    for (const auto note : engine.values<cudnnBackendNumericalNote_t>(
-             CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT)) {
+    for (const auto note : notes_of(config)) {
       if (note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC && options_.deterministic) return false;
       if (note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION) return false;
       if (factors == Storage::float32 && !options_.tf32 &&
