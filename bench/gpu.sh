@@ -3,7 +3,7 @@
 # benchmark with its share of the measured ceilings, and PyTorch beside ours where python3 has it. Needs no network.
 #
 #   bench/gpu.sh [--only PHASE,...] [--out DIR] [--build DIR] [--deps DIR] [--time SECONDS] [--min-time SECONDS]
-#                [--jobs N] [--commit NAME]
+#                [--jobs N] [--commit NAME] [--no-build]
 #   bench/gpu.sh --pack DIR
 #
 # --only      of tests, sanitizers, benches, peers; all of them unless given. Only what they need is built.
@@ -14,6 +14,7 @@
 #             is reported as not run
 # --min-time  seconds that a benchmark runs at least; 0.2 unless given
 # --jobs      programs to build at once; all cores unless given
+# --no-build  runs what tests/ and bench/ of the build folder hold, such as copies of what another machine built
 # --commit    what the report calls the sources, where git does not know
 # --pack      on a machine that has them (cmake/setup.sh installs them), gathers headers and libraries of the packages that the
 #             build needs besides CUDA; then copy DIR and this repository over
@@ -43,7 +44,7 @@ pack() {  # DIR
   say "$(du -sh "$1" | cut -f 1) in $1"
 }
 
-only=tests,sanitizers,benches,peers out='' build=build/gpu deps='' seconds=1000000 min_time=0.2 jobs=$(nproc) commit=''
+only=tests,sanitizers,benches,peers out='' build=build/gpu deps='' seconds=1000000 min_time=0.2 jobs=$(nproc) commit='' building=1
 while (($#)); do
   case $1 in
     --only) only=${2:?--only wants phases}; shift 2 ;;
@@ -54,6 +55,7 @@ while (($#)); do
     --min-time) min_time=${2:?--min-time wants seconds}; shift 2 ;;
     --jobs) jobs=${2:?--jobs wants a number}; shift 2 ;;
     --commit) commit=${2:?--commit wants a name}; shift 2 ;;
+    --no-build) building=''; shift ;;
     --pack) pack "$(absolute "${2:?--pack wants a folder}")"; exit 0 ;;
     -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
     *) say "unknown option '$1'; see --help"; exit 2 ;;
@@ -133,11 +135,11 @@ fi
 
 # --- building
 
-# Links what python3's packages bring of cuDNN and cuBLAS into build/wheels, where the toolkit lacks it.
+# Links what python3's packages bring of cuDNN, cuBLAS and NCCL into build/wheels, where the toolkit lacks it.
 find_wheels() {
   local toolkit include
   toolkit=$(dirname "$(dirname "$(readlink -f "$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)")")")
-  for pair in cudnn.h:cudnn cublas_v2.h:cublas; do
+  for pair in cudnn.h:cudnn cublas_v2.h:cublas nccl.h:nccl; do
     for include in "$toolkit"/{include,targets/*/include} /usr/include /usr/include/*-linux-gnu /usr/local/include; do
       [[ -e $include/${pair%:*} ]] && continue 2
     done
@@ -165,16 +167,28 @@ configure() {  # whether there are MPI and NCCL
   local architectures=${facts['compute capability']//./} prefix
   prefix=${deps:+$deps/usr;}$build/wheels
   export CPLUS_INCLUDE_PATH=${deps:+$deps/usr/include:}$build/wheels/include${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}
-  export LD_LIBRARY_PATH=$build/wheels/lib:/usr/local/cuda/lib64${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
   cmake --preset cuda -B "$build" -DCMAKE_PREFIX_PATH="$prefix" -DLOTAR_MPI="$1" -DLOTAR_EXAMPLES=OFF -DLOTAR_WERROR=OFF \
     -DCMAKE_CUDA_FLAGS=-lineinfo ${architectures:+-DCMAKE_CUDA_ARCHITECTURES="$architectures"}
 }
 
+# Where programs find libraries that this machine's own folders lack.
+libraries=$build/wheels/lib:/usr/local/cuda/lib64
+for folder in ${deps:+"$deps"/usr/lib "$deps"/usr/lib/*-linux-gnu}; do libraries+=:$folder; done
+export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+
 tests=() benches=() built=0
+find_built() {
+  for file in "$build"/{tests,bench}/*.{cuda,nccl}; do
+    if [[ -f $file && -x $file ]]; then
+      if [[ $file == */bench/* ]]; then benches+=("${file##*/}"); else tests+=("${file##*/}"); fi
+    fi
+  done
+  fact build "${#tests[@]} tests and ${#benches[@]} benchmarks, built before"
+  ((${#tests[@]} + ${#benches[@]}))
+}
 build_all() {
   local all=() targets=() start=$EPOCHSECONDS
   echo "configuring $build"
-  find_wheels || true
   if ! configure ON >"$work/configure.log" 2>&1; then
     configure OFF >>"$work/configure.log" 2>&1 || return 1
     fact 'left out' 'the tests of several processes: no MPI or NCCL'
@@ -187,18 +201,19 @@ build_all() {
   targets=("${targets[@]/#backend.cuda.cuda/backend.cuda}")  # a source about CUDA itself: no twin
   if wanted benches || wanted peers; then targets+=("${benches[@]}"); fi
   echo "building ${#targets[@]} programs, $jobs at once"
-  local status=0 building rest=$((end - seconds / 2 - EPOCHSECONDS))
+  local status=0 job rest=$((end - seconds / 2 - EPOCHSECONDS))
   timeout -k 5 "$((rest > 1 ? rest : 1))" cmake --build "$build" -j "$jobs" --target "${targets[@]}" -- -k 0 >"$work/build.log" 2>&1 &
-  building=$!
-  tail -n +1 -f --pid "$building" "$work/build.log" | grep --line-buffered -E '^\[[0-9]*0/|FAILED' || true
-  wait "$building" || status=$?
+  job=$!
+  tail -n +1 -f --pid "$job" "$work/build.log" | grep --line-buffered -E '^\[[0-9]*0/|FAILED' || true
+  wait "$job" || status=$?
   fact build "${#targets[@]} programs in $((EPOCHSECONDS - start)) s"
   return "$status"
 }
 
 program() { if [[ $1 == bench.* ]]; then echo "$build/bench/$1"; else echo "$build/tests/$1"; fi; }
 
-build_all && built=1
+find_wheels || true
+if [[ $building ]]; then build_all; else find_built; fi && built=1
 ((built)) || { say "the build failed; what was built runs"; note build all failed 0; tail -n 15 "$work"/{configure,build}.log >&2 || true; }
 sed -n 's/^CUDNN_INCLUDE_DIR:PATH=//p' "$build/CMakeCache.txt" 2>/dev/null | while read -r include; do
   grep -hoE 'define CUDNN_(MAJOR|MINOR|PATCHLEVEL) [0-9]+' "$include/cudnn_version.h" || true

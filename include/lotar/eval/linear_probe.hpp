@@ -166,20 +166,13 @@ inline void check_probe(const LinearProbeOptions& o, std::size_t classes) {
 /// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.
 template <class A, class B>
 void column_moments(B& b, In<A, 2, B> x, Out<A, 1, B> mean, Out<A, 1, B> scale) {
-  using M = typename B::Memory;
-  const std::size_t rows = x.extent(0), cols = x.extent(1), tiles = (rows + norm_tile - 1) / norm_tile;
-  const Tensor<A, 2, B> means(b, {tiles, cols}), squares(b, {tiles, cols}), running(b, {2, cols});
+  const std::size_t cols = x.extent(1);
+  const Tensor<A, 2, B> running(b, {2, cols});
   b.fill(running.view(), A(0));
-  b.for_each_block(tiles, Work{norm_tile * cols}, NormTileMoments<A, M>{x, means, squares});
-  b.for_each_block((cols + norm_strip - 1) / norm_strip, Work{tiles * norm_strip, scratch_size<A>(norm_strip)},
-                   NormMoments<A, M>{{means.data, squares.data, nullptr, means.extent(0), cols, rows},
-                                     A(1e-6),
-                                     A(0),
-                                     mean,
-                                     scale,
-                                     running.data,
-                                     running.data + cols,
-                                     nullptr});
+  const NormTiles<A, B> tiles(b, x);
+  b.for_each_block(norm_strips(cols), norm_strip_work<A>(tiles.parts.parts),
+                   NormMoments<A, typename B::Memory>{tiles.parts, A(1e-6), A(0), mean, scale, running.data,
+                                                      running.data + cols, nullptr});
 }
 
 }  // namespace detail

@@ -53,22 +53,22 @@ class BatchNorm {
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
-      Tensor<A, 2, B> tile_mean(b, {{tiles(rows), channels_}}), tile_squares(b, {{tiles(rows), channels_}});
-      b.for_each_block(tiles(rows), tile_work(rows), detail::NormTileMoments<T, M>{x, tile_mean, tile_squares});
-      detail::NormParts<A> parts{tile_mean.data, tile_squares.data, nullptr, tiles(rows), channels_, rows, tile_rows()};
+      const detail::NormTiles<A, B> tiles(b, View<const T, 2, M>(x));
+      detail::NormParts<A> parts = tiles.parts;
       Tensor<A, 2, B> moments;
       if constexpr (Distributed<B>) {
         if (pass.synchronized) {
           const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
           moments = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
           count = Tensor<A, 1, B>(b, {{1}});
-          b.for_each_block(strips(), strip_work<A>(rows), detail::NormOwnMoments<A, M>{parts, channels_, own});
+          b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
+                           detail::NormOwnMoments<A, M>{parts, channels_, own});
           b.all_gather(own, moments.view());
           const A* const first = moments.data;
           parts = {first, first + channels_, first + 2 * channels_, b.ranks(), moments.extent(1), 0, 0};
         }
       }
-      b.for_each_block(strips(), strip_work<A>(rows),
+      b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
                        detail::NormMoments<A, M>{parts, A(epsilon), A(momentum), mean, scale, running_mean, running_var,
                                                  count.data});
     } else {
@@ -89,7 +89,7 @@ class BatchNorm {
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before.
   /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU; writes
-  ///            dx; scratch: 2 values of Accum<T> for every 16384 of x and channel
+  ///            dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 256 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass) const {
     using A = Accum<T>;
@@ -104,17 +104,17 @@ class BatchNorm {
     const std::size_t rows = x.extent(0);
     const auto mask = !relu_ ? detail::NormMask::none : y.data ? detail::NormMask::read : detail::NormMask::computed;
     const detail::NormChannels<A> channels = known(pass, mean, scale);
-    Tensor<A, 2, B> tile_sum(b, {{tiles(rows), channels_}}), tile_product(b, {{tiles(rows), channels_}});
+    const std::size_t tiles = detail::norm_tiles(rows, channels_);
+    Tensor<A, 2, B> tile_sum(b, {{tiles, channels_}}), tile_product(b, {{tiles, channels_}});
     const Tensor<A, 1, B> sums(b, {{2 * channels_}});
     const auto sum = sums.rows(0, channels_), product = sums.rows(channels_, channels_);
+    b.for_each_block(tiles, detail::norm_tile_work(channels_),
+                     detail::NormTileGradients<T, M>{
+                         {dy.data, x.data, y.data, channels, channels_, mask}, rows, tile_sum, tile_product});
     b.for_each_block(
-        tiles(rows), tile_work(rows),
-        detail::NormTileGradients<T, M>{
-            {dy.data, x.data, y.data, channels, channels_, mask}, rows, tile_rows(), tile_sum, tile_product});
-    b.for_each_block(strips(), strip_work<A>(rows),
-                     detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, scale.data,
-                                                 pass.gradient(gamma_, channels_).data,
-                                                 pass.gradient(beta_, channels_).data, detail::norm_strip});
+        strips(), detail::norm_strip_work<A>(tiles),
+        detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, scale.data,
+                                    pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
     if constexpr (Distributed<B>)
       if (pass.synchronized) b.all_reduce(sums.view());
     Tensor<T, 2, B> dx(b, x.extents);
@@ -135,15 +135,7 @@ class BatchNorm {
                                 const Tensor<A, 1, B>& scale) const {
     return {mean.data, scale.data, pass.value(gamma_, channels_).data, pass.value(beta_, channels_).data};
   }
-  std::size_t tile_rows() const { return detail::norm_tile_rows(channels_); }
-  std::size_t tiles(std::size_t rows) const { return (rows + tile_rows() - 1) / tile_rows(); }
-  std::size_t strips() const { return (channels_ + detail::norm_strip - 1) / detail::norm_strip; }
-  /// Of packs that a thread of a GPU takes some of.
-  Work tile_work(std::size_t rows) const { return {min(rows, tile_rows()) * channels_ / 32, 0}; }
-  template <class A>
-  Work strip_work(std::size_t rows) const {
-    return {tiles(rows) * detail::norm_strip, scratch_size<A>(detail::norm_strip)};
-  }
+  std::size_t strips() const { return detail::norm_strips(channels_); }
 
   std::size_t channels_, gamma_, beta_, running_mean_, running_var_;
   bool relu_;

@@ -6,6 +6,7 @@
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
+#include <lotar/nn/batch_norm/moments.hpp>
 #include <lotar/ops/columns.hpp>
 
 /// What is done with the statistics, to each element: forward, and back.
@@ -123,16 +124,17 @@ struct NormGradientValues {
 template <class T, class M>
 struct NormTileGradients {
   NormGradientValues<T, Accum<T>> all;
-  std::size_t rows, tile_rows;
+  std::size_t rows;
   View<Accum<T>, 2, M> sum, product;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    const std::size_t tile = sum.extent(0) - 1 - i, first = tile * tile_rows, at = first * all.cols;
+    const std::size_t height = norm_tile_rows(all.cols), tile = sum.extent(0) - 1 - i;
+    const std::size_t first = tile * height, at = first * all.cols;
     NormGradientValues<T, Accum<T>> part = all;
     part.dy += at;
     part.x += at;
     if (part.y) part.y += at;
-    block.sum_columns(min(tile_rows, rows - first), all.cols, part, sum.data + tile * all.cols,
+    block.sum_columns(min(height, rows - first), all.cols, part, sum.data + tile * all.cols,
                       product.data + tile * all.cols);
   }
 };
@@ -145,10 +147,9 @@ struct NormGradients {
   View<A, 1, M> sum, product;
   const A* scale;
   A *dgamma, *dbeta;
-  std::size_t strip;  ///< columns a work item
   template <class Block>
-  LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    const std::size_t channels = sum.extent(0), first = i * strip, cols = min(strip, channels - first);
+  LOTAR_FN void operator()(Block& block, std::size_t strip) const {
+    const std::size_t channels = sum.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
     block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_sum.data + first, channels}, sum.data + first);
     block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_product.data + first, channels}, product.data + first);
     block.for_each(cols, [&](std::size_t k) {

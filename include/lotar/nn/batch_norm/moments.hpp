@@ -6,16 +6,24 @@
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
+#include <lotar/core/tensor.hpp>
 #include <lotar/ops/columns.hpp>
 
 /// The mean and variance of each channel: of tiles of rows, then of all.
 namespace lotar::detail {
 
-/// The rows, of so many columns, whose sums one block takes; the blocks' sums are then added in order.
+/// The rows, of so many columns, whose sums one block takes; the blocks' sums are then added in order. Few, for many
+/// blocks where there are many columns, and since a sum of many large values loses digits.
 LOTAR_FN constexpr std::size_t norm_tile_rows(std::size_t cols) {
-  constexpr std::size_t elements = 16384, least = 16;
-  return max(least, elements / cols);
+  constexpr std::size_t elements = 16384, least = 16, most = 256;
+  return clamp(elements / cols, least, most);
 }
+
+inline std::size_t norm_tiles(std::size_t rows, std::size_t cols) {
+  return (rows + norm_tile_rows(cols) - 1) / norm_tile_rows(cols);
+}
+/// What a block does: it loops over packs, and a thread of a GPU takes some of them.
+inline Work norm_tile_work(std::size_t cols) { return {norm_tile_rows(cols) * cols / 32, 0}; }
 
 /// The squares of a tile about the means of its columns.
 template <class T>
@@ -123,6 +131,30 @@ struct NormParts {
     block.for_each(cols, [&](std::size_t c) { m[c] /= n; });
     block.sum_columns(parts, cols, Squares{*this, first, m}, squares_about_m);
     return n;
+  }
+};
+
+/// The work items of kernels over strips of columns.
+inline std::size_t norm_strips(std::size_t cols) { return (cols + norm_strip - 1) / norm_strip; }
+template <class A>
+Work norm_strip_work(std::size_t parts) {
+  return {parts * norm_strip, scratch_size<A>(norm_strip)};
+}
+
+/// The moments of the tiles of x [M, C].
+template <class A, class B>
+struct NormTiles {
+  Tensor<A, 2, B> mean, squares;  // [tiles, C]
+  NormParts<A> parts;
+
+  template <class T>
+  NormTiles(B& b, const View<const T, 2, typename B::Memory>& x) {
+    const std::size_t rows = x.extent(0), cols = x.extent(1), height = norm_tile_rows(cols);
+    const std::size_t tiles = norm_tiles(rows, cols);
+    mean = Tensor<A, 2, B>(b, {{tiles, cols}});
+    squares = Tensor<A, 2, B>(b, {{tiles, cols}});
+    b.for_each_block(tiles, norm_tile_work(cols), NormTileMoments<T, typename B::Memory>{x, mean, squares});
+    parts = {mean.data, squares.data, nullptr, tiles, cols, rows, height};
   }
 };
 
