@@ -9,11 +9,14 @@
 #include <lotar/backend/cuda.hpp>
 using BenchBackend = lotar::Cuda;
 inline constexpr bool bench_large = true;
+/// A backend that may add in any order.
+inline BenchBackend any_order_backend() { return BenchBackend({.deterministic = false}); }
 
 #else
 
 #include <lotar/backend/cpu.hpp>
 using BenchBackend = lotar::Cpu;
 inline constexpr bool bench_large = false;
+inline BenchBackend any_order_backend() { return {}; }
 
 #endif

@@ -40,14 +40,10 @@ def theirs(script, *options):
 
 # A comparison returns our result, or only its "seconds"; their seconds; and what is to be said besides.
 
-def step():
-    options = [*place, "--augment"] if args.twin else [*place, "--steps=3"]
-    return ours("train.step", "simclr_step(<float>)?/128/64"), theirs("step", *options)[0], ""
-
-
-def step_bf16():
-    options = [*place, "--augment"] if args.twin else [*place, "--steps=3"]
-    return ours("train.step", "simclr_step<bf16>/128/64"), theirs("step", *options, "--dtype=bf16")[0], ""
+def step(stored, *options):  # on the GPU of 512 images, as the aims have it
+    n = 512 if args.twin else 128
+    more = [f"--batch={n}"] if args.twin else ["--steps=3"]
+    return lambda: (ours("train.step", f"simclr_step{stored}/{n}/64"), theirs("step", *place, *more, *options)[0], "")
 
 
 def nt_xent(n, *options):
@@ -81,9 +77,18 @@ def train():  # from the start of the program to its end
                                     "--width=64", "--epochs=1200", "--warmup=10", "--steps=30", *place), ""
 
 
+gpu_steps = {
+    "step_bf16": ("SimCLR step of 2 x 512 views, ResNet-18, bf16; only ours augments", step("<bf16>_any_order", "--dtype=bf16")),
+    "step_bf16_augment": ("the same; both augment", step("<bf16>_any_order", "--dtype=bf16", "--augment")),
+    "step_bf16_deterministic": ("the same; ours the same bits every time", step("<bf16>", "--dtype=bf16", "--augment")),
+    "step": ("the same in float32; both augment", step("<float>", "--augment")),
+}
+cpu_steps = {
+    "step": ("SimCLR step of 2 x 128 views, ResNet-18, float32; ours augments too", step("(<float>)?")),
+    "step_bf16": ("the same with activations in bf16; theirs by autocast", step("<bf16>", "--dtype=bf16")),
+}
 comparisons = {
-    "step": ("SimCLR step of 2 x 128 views, ResNet-18, float32; " + ("both augment" if args.twin else "ours augments too"), step),
-    "step_bf16": ("the same with activations in bf16; theirs by autocast", step_bf16),
+    **(gpu_steps if args.twin else cpu_steps),
     **{f"nt_xent/{n}": (f"NT-Xent of {n} images, forward and backward", nt_xent(n))
        for n in (512, 1024, 4096, *((16384,) if args.twin else ()))},
     "augmentation": ("a view of SimCLR's augmentation, " + ("theirs by tensor operations" if args.twin else "on a core; theirs by PIL"),
