@@ -65,9 +65,12 @@ struct HalvesTile {
   template <unsigned rows>
   __device__ static void copy(std::uint32_t to, const std::uint32_t* halves, unsigned first) {
     const auto* const from = reinterpret_cast<const std::byte*>(halves + std::size_t{first} * width);
-#pragma unroll 8
-    for (unsigned i = threadIdx.x; i < rows * pieces; i += nt_xent_threads)
-      copy_16_bytes(to + (i / pieces * pieces + (i % pieces ^ i / pieces % 8)) * 16, from + std::size_t{i} * 16);
+    static_assert(rows * pieces % nt_xent_threads == 0);
+#pragma unroll
+    for (unsigned n = 0; n < rows * pieces / nt_xent_threads; ++n) {
+      const unsigned i = n * nt_xent_threads + threadIdx.x, row = i / pieces;
+      copy_16_bytes(to + row * row_bytes + (i % pieces ^ row % 8) * 16, from + std::size_t{i} * 16);
+    }
   }
 
   /// What ldmatrix reads from a lane for two pieces, the first of an even number, of 16 rows, the first a multiple of 8:
