@@ -194,8 +194,8 @@ class Cuda {
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
 
-  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: a cosine is
-  /// off by 4e-6 at most.
+  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: cosines
+  /// are off by some 1e-6.
   ///
   /// For shapes of which nt_xent_halves is not 0. Results do not depend on the device.
   /// @param halves  [nt_xent_halves] out: a copy of u, for nt_xent_backward
