@@ -6,7 +6,9 @@
 
 #include <cuda_runtime_api.h>
 
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <span>
@@ -20,6 +22,7 @@
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/gemm.hpp>
 #include <lotar/backend/cuda/launch.hpp>
+#include <lotar/backend/cuda/nt_xent.hpp>
 #include <lotar/backend/cuda/recording.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 #include <lotar/core/backend.hpp>
@@ -193,6 +196,36 @@ class Cuda {
     stream_->activate();
     detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
+
+  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: cosines
+  /// are off by some 1e-6.
+  ///
+  /// For shapes of which nt_xent_halves is not 0. Results do not depend on the device.
+  /// @param halves  [nt_xent_halves] out: a copy of u, for nt_xent_backward
+  template <std::same_as<float> T>
+  requires(detail::compiled_for_mma) void nt_xent_forward(
+      const View<const std::type_identity_t<T>, 2, Memory>& u,
+      const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
+      const View<std::uint32_t, 1, Memory>& halves, const View<T, 1, Memory>& positives,
+      const View<T, 1, Memory>& log_sum_exp, const View<T, 1, Memory>& losses) {
+    stream_->activate();
+    detail::nt_xent_forward(*stream_, u, inverse_temperature.data, only_negatives, halves.data, positives.data,
+                            log_sum_exp.data, losses.data);
+  }
+  /// @param du  [2N, D] out
+  template <std::same_as<float> T>
+  requires(detail::compiled_for_mma) void nt_xent_backward(
+      const View<const std::uint32_t, 1, Memory>& halves,
+      const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
+      const View<const std::type_identity_t<T>, 1, Memory>& log_sum_exp,
+      const View<const std::type_identity_t<T>, 1, Memory>& coefficients,
+      const View<const std::type_identity_t<T>, 1, Memory>& of_positives, const View<T, 2, Memory>& du) {
+    stream_->activate();
+    detail::nt_xent_backward(*stream_, halves.data, inverse_temperature.data, only_negatives, log_sum_exp.data,
+                             coefficients.data, of_positives.data, du);
+  }
+  /// The words of halves; 0 where these are not for rows of this shape.
+  static std::size_t nt_xent_halves(const Extents<2>& u) { return detail::nt_xent_halves(u[0], u[1]); }
 
   /// What convolutions of this context and its forks run by: for each that ran and each that use_plans() named, by its
   /// text (what is computed of which types, extents, stride, padding, beta, alignments, compute capability), the number

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+
+/// The instructions of tensor cores, as PTX has them from compute capability 8.0 on: products of matrices of halves
+/// (IEEE's, of 11 bits) that a warp holds in fragments. Lane l holds rows l / 4 and l / 4 + 8, and pairs of neighbours
+/// from column l % 4 * 2 and from 8 beyond; a word is a pair, the first in its lower half.
+namespace lotar::detail {
+
+/// Whether every device that this is compiled for has them.
+inline constexpr bool compiled_for_mma = [] {
+  for (const int architecture : {__CUDA_ARCH_LIST__})
+    if (architecture < 800) return false;
+  return true;
+}();
+
+/// The left factor [16, 16]: rows l / 4 and l / 4 + 8 of the first columns, then of the last.
+struct LeftFragment {
+  std::uint32_t words[4];
+};
+/// Two right factors [16, 8] side by side: of each, the first rows and the last. A lane's rows are the left's columns.
+struct RightFragments {
+  std::uint32_t words[4];
+};
+/// A sum [16, 8]: two columns of row l / 4, then of row l / 4 + 8.
+struct SumFragment {
+  float values[4];
+};
+
+/// sum += a b, for b the first or the second of two.
+__device__ inline void multiply_add(SumFragment& sum, const LeftFragment& a, const RightFragments& b, unsigned second) {
+  float(&c)[4] = sum.values;
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+      "%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a.words[0]), "r"(a.words[1]), "r"(a.words[2]), "r"(a.words[3]), "r"(b.words[2 * second]),
+        "r"(b.words[2 * second + 1]));
+}
+
+/// An address in shared memory, as these instructions take it.
+__device__ inline std::uint32_t shared_address(const void* shared) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+}
+
+/// Four matrices [8, 8], the rows of the i-th at the addresses (of 16 bytes) of lanes 8 i to 8 i + 7; of each, a lane
+/// gets the pair at row l / 4.
+__device__ inline void load_matrices(std::uint32_t (&words)[4], std::uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+               : "r"(address)
+               : "memory");
+}
+/// The same of the transposed matrices.
+__device__ inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t address) {
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+               : "r"(address)
+               : "memory");
+}
+
+/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done().
+__device__ inline void copy_16_bytes(std::uint32_t to, const void* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(__cvta_generic_to_global(from)) : "memory");
+}
+/// Copies a float, or writes 0 and does not read.
+__device__ inline void copy_float(std::uint32_t to, const float* from, bool read) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
+               "r"(read ? 4 : 0)
+               : "memory");
+}
+/// Waits for the copies of this thread.
+__device__ inline void copies_done() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+/// x and y as halves, x in the lower; beyond 65504 infinity.
+__device__ inline std::uint32_t pair_of_halves(float x, float y) {
+  std::uint32_t pair;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+/// x = first + second in halves, but for 2^-22 |x|, or 2^-25 where that is more; so does y. |x|, |y| < 65504.
+__device__ inline void split_pair(float x, float y, std::uint32_t& first, std::uint32_t& second) {
+  first = pair_of_halves(x, y);
+  float near_x, near_y;
+  asm("{ .reg .b16 low, high; mov.b32 {low, high}, %2; cvt.f32.f16 %0, low; cvt.f32.f16 %1, high; }"
+      : "=f"(near_x), "=f"(near_y)
+      : "r"(first));
+  second = pair_of_halves(x - near_x, y - near_y);
+}
+
+/// 2^x with a relative error of at most 2^-22, and results below 2^-126 as 0.
+__device__ inline float exp2_near(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+}  // namespace lotar::detail
