@@ -90,6 +90,8 @@ class Cuda {
   /// Sets every element to the value.
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
+    if constexpr (std::is_arithmetic_v<T>)
+      if (value == T(0) && !std::signbit(static_cast<double>(value))) return clear(to.data, to.size() * sizeof(T));
     for_each(to.size(), detail::Fill<T>{to.data, value});
   }
 
@@ -263,6 +265,11 @@ class Cuda {
  private:
   explicit Cuda(std::shared_ptr<detail::CudaStream> stream) : stream_(std::move(stream)) {}
 
+  void clear(void* to, std::size_t bytes) {
+    if (bytes == 0) return;
+    stream_->activate();
+    detail::check(cudaMemsetAsync(to, 0, bytes, stream()), "fill");
+  }
   void refuse_recording(const char* call) const {
     if (stream_->recording()) throw CudaError(std::string(call) + ": not in a step that is being recorded");
   }

@@ -169,7 +169,7 @@ void column_moments(B& b, In<A, 2, B> x, Out<A, 1, B> mean, Out<A, 1, B> scale) 
   const std::size_t cols = x.extent(1);
   const Tensor<A, 2, B> running(b, {2, cols});
   b.fill(running.view(), A(0));
-  const NormTiles<A, B> tiles(b, x);
+  const NormStatistics<A, B> tiles(b, x);
   b.for_each_block(norm_strips(cols), norm_strip_work<A>(tiles.parts.parts),
                    NormMoments<A, typename B::Memory>{tiles.parts, A(1e-6), A(0), mean, scale, running.data,
                                                       running.data + cols, nullptr});

@@ -53,7 +53,7 @@ class BatchNorm {
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
-      const detail::NormTiles<A, B> tiles(b, View<const T, 2, M>(x));
+      const detail::NormStatistics<A, B> tiles(b, View<const T, 2, M>(x));
       detail::NormParts<A> parts = tiles.parts;
       Tensor<A, 2, B> moments;
       if constexpr (Distributed<B>) {
@@ -89,7 +89,7 @@ class BatchNorm {
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before.
   /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU; writes
-  ///            dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 256 rows
+  ///            dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass) const {
     using A = Accum<T>;
@@ -104,15 +104,16 @@ class BatchNorm {
     const std::size_t rows = x.extent(0);
     const auto mask = !relu_ ? detail::NormMask::none : y.data ? detail::NormMask::read : detail::NormMask::computed;
     const detail::NormChannels<A> channels = known(pass, mean, scale);
-    const std::size_t tiles = detail::norm_tiles(rows, channels_);
-    Tensor<A, 2, B> tile_sum(b, {{tiles, channels_}}), tile_product(b, {{tiles, channels_}});
+    const detail::NormTiles tiles(rows, channels_);
+    const Tensor<A, 2, B> tile_sum(b, {{tiles.count, channels_}}), tile_product(b, {{tiles.count, channels_}});
     const Tensor<A, 1, B> sums(b, {{2 * channels_}});
     const auto sum = sums.rows(0, channels_), product = sums.rows(channels_, channels_);
-    b.for_each_block(tiles, detail::norm_tile_work(channels_),
-                     detail::NormTileGradients<T, M>{
-                         {dy.data, x.data, y.data, channels, channels_, mask}, rows, tile_sum, tile_product});
     b.for_each_block(
-        strips(), detail::norm_strip_work<A>(tiles),
+        tiles.count, tiles.work(),
+        detail::NormTileGradients<T, A>{
+            tiles, {dy.data, x.data, y.data, channels, channels_, mask}, tile_sum.data, tile_product.data});
+    b.for_each_block(
+        strips(), detail::norm_strip_work<A>(tiles.count),
         detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, scale.data,
                                     pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
     if constexpr (Distributed<B>)

@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(loop_threads)
 inline constexpr unsigned wide_rows = 4;
 
 template <WideKernel F>
-__global__ void __launch_bounds__(loop_threads)
+__global__ void __launch_bounds__(loop_threads, 4)  // blocks of a multiprocessor: with fewer its memory would wait
     wide_kernel(std::size_t rows, std::size_t groups, const __grid_constant__ F f) {
   const std::size_t row_step = std::size_t{gridDim.x} * blockDim.y, group_step = std::size_t{gridDim.y} * blockDim.x;
   const std::size_t first = std::size_t{blockIdx.x} * blockDim.y + threadIdx.y;
@@ -121,8 +121,9 @@ inline std::size_t max_scratch_bytes(std::size_t most_shared) {
 template <class F>
 void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, std::size_t n, Work work, const F& f) {
   if (n == 0) return;
-  unsigned threads = CudaBlock::least_threads;
-  while (threads < CudaBlock::most_threads && threads * 2 < work.items) threads *= 2;
+  unsigned threads = CudaBlock::least_threads, most = CudaBlock::most_threads;
+  if constexpr (requires { F::most_threads; }) most = F::most_threads;
+  while (threads < most && threads * 2 < work.items) threads *= 2;
   const std::size_t reserved = std::size_t{threads} * CudaBlock::partial_bytes;
   if (work.scratch_bytes > most_shared - reserved)
     throw CudaError("for_each_block of " + type_name<F>() + ": wants " + std::to_string(work.scratch_bytes) +

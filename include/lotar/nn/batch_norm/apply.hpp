@@ -120,22 +120,22 @@ struct NormGradientValues {
   }
 };
 
-/// Per tile of rows, the sums of NormGradientValues, the last tile first as NormTileMoments has them.
-template <class T, class M>
+/// Per tile of rows, the sums of NormGradientValues.
+template <class T, class A>
 struct NormTileGradients {
-  NormGradientValues<T, Accum<T>> all;
-  std::size_t rows;
-  View<Accum<T>, 2, M> sum, product;  // [tiles, C]
+  static constexpr unsigned most_threads = 128;
+  NormTiles tiles;
+  NormGradientValues<T, A> all;
+  A *sum, *product;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    const std::size_t height = norm_tile_rows(all.cols), tile = sum.extent(0) - 1 - i;
-    const std::size_t first = tile * height, at = first * all.cols;
-    NormGradientValues<T, Accum<T>> part = all;
-    part.dy += at;
-    part.x += at;
-    if (part.y) part.y += at;
-    block.sum_columns(min(height, rows - first), all.cols, part, sum.data + tile * all.cols,
-                      product.data + tile * all.cols);
+    const auto [number, begin, rows] = tiles.tile(i);
+    const std::size_t cols = tiles.cols;
+    NormGradientValues<T, A> part = all;
+    part.dy += begin * cols;
+    part.x += begin * cols;
+    if (part.y) part.y += begin * cols;
+    block.sum_columns(rows, cols, part, sum + number * cols, product + number * cols);
   }
 };
 

@@ -12,55 +12,78 @@
 /// The mean and variance of each channel: of tiles of rows, then of all.
 namespace lotar::detail {
 
-/// The rows, of so many columns, whose sums one block takes; the blocks' sums are then added in order. Few, for many
-/// blocks where there are many columns, and since a sum of many large values loses digits.
-LOTAR_FN constexpr std::size_t norm_tile_rows(std::size_t cols) {
-  constexpr std::size_t elements = 16384, least = 16, most = 256;
-  return clamp(elements / cols, least, most);
-}
+/// The rows of a matrix cut in tiles, whose sums a block takes each; the tiles' sums are then added in order. Few rows, for
+/// many blocks where there are many columns, and since a sum of many large values loses digits; but no more than 2048 tiles
+/// unless they are of 512 rows.
+struct NormTiles {
+  std::size_t rows, cols, height, count;
 
-inline std::size_t norm_tiles(std::size_t rows, std::size_t cols) {
-  return (rows + norm_tile_rows(cols) - 1) / norm_tile_rows(cols);
-}
-/// What a block does: it loops over packs, and a thread of a GPU takes some of them.
-inline Work norm_tile_work(std::size_t cols) { return {norm_tile_rows(cols) * cols / 32, 0}; }
+  NormTiles(std::size_t rows_, std::size_t cols_) : rows(rows_), cols(cols_) {
+    constexpr std::size_t elements = 16384;
+    height = max(clamp<std::size_t>(elements / cols, 16, 256), min<std::size_t>(rows / 2048, 512));
+    count = (rows + height - 1) / height;
+  }
 
-/// The squares of a tile about the means of its columns.
+  /// Of kernels over tiles, which take the last tile first: its rows are what a cache still has of those that were
+  /// written before.
+  struct Tile {
+    std::size_t number, begin, rows;
+  };
+  LOTAR_FN Tile tile(std::size_t item) const {
+    const std::size_t number = count - 1 - item, begin = number * height;
+    return {number, begin, min(height, rows - begin)};
+  }
+  Work work() const { return {height * cols, 0}; }
+};
+
+/// The values of a tile less those of its first row, and their squares: what is lost where the squares about the mean are
+/// taken from these, is as much as if values were rounded 1 + (first - mean)^2 / variance times as coarsely, on average 2
+/// times, and no more than 1 + rows times, since the first is one of them.
 template <class T>
-struct NormSquares {
+struct NormPowers {
   using A = Accum<T>;
   Columns<T> x;
-  const A* mean;
 
-  LOTAR_FN static A value(A v, A m) { return (v - m) * (v - m); }
-  LOTAR_FN A operator()(std::size_t r, std::size_t c) const { return value(x(r, c), mean[c]); }
+  LOTAR_FN static Pair<A> value(A v, A first) { return {v - first, (v - first) * (v - first)}; }
+  LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const { return value(x(r, c), x(0, c)); }
 
   static constexpr std::size_t width = pack_width<T>;
-  LOTAR_FN bool is_aligned() const { return x.is_aligned() && are_aligned(mean); }
+  LOTAR_FN bool is_aligned() const { return x.is_aligned(); }
   LOTAR_FN auto columns(std::size_t c) const {
-    return [values_of = x.columns(c), m = load_pack<width>(mean + c)](std::size_t r) {
-      auto values = values_of(r);
-      for (std::size_t k = 0; k < width; ++k) values[k] = value(values[k], m[k]);
-      return values;
+    const auto values_of = x.columns(c);
+    return [values_of, first = values_of(0)](std::size_t r) {
+      const auto values = values_of(r);
+      Pair<Pack<A, width>> powers;
+      for (std::size_t k = 0; k < width; ++k) {
+        const Pair<A> v = value(values[k], first[k]);
+        powers.first[k] = v.first;
+        powers.second[k] = v.second;
+      }
+      return powers;
     };
   }
 };
 
-/// Per tile of rows: the mean of each column and the sum of squares about it. The last tile goes first: its rows are what
-/// a cache still has of those that were written before.
-template <class T, class M>
+/// Per tile of rows: the mean of each column and the sum of squares about it.
+template <class T>
 struct NormTileMoments {
-  View<const T, 2, M> x;
-  View<Accum<T>, 2, M> mean, squares;  // [tiles, C]
+  static constexpr unsigned most_threads = 128;
+  NormTiles tiles;
+  const T* x;
+  Accum<T>*mean, *squares;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    const std::size_t tile = mean.extent(0) - 1 - i, cols = x.extent(1), height = norm_tile_rows(cols);
-    const std::size_t first = tile * height, rows = min(height, x.extent(0) - first);
-    const Columns<T> values{x.data + first * cols, cols};
-    Accum<T>* m = mean.data + tile * cols;
-    block.sum_columns(rows, cols, values, m);
-    block.for_each(cols, [&](std::size_t c) { m[c] /= static_cast<Accum<T>>(rows); });
-    block.sum_columns(rows, cols, NormSquares<T>{values, m}, squares.data + tile * cols);
+    using A = Accum<T>;
+    const auto [number, begin, rows] = tiles.tile(i);
+    const std::size_t cols = tiles.cols;
+    const Columns<T> values{x + begin * cols, cols};
+    A *m = mean + number * cols, *sq = squares + number * cols;
+    block.sum_columns(rows, cols, NormPowers<T>{values}, m, sq);
+    block.for_each(cols, [&](std::size_t c) {
+      const A shift = m[c] / static_cast<A>(rows);
+      sq[c] = max(fma(-shift, m[c], sq[c]), A(0));
+      m[c] = values(0, c) + shift;
+    });
   }
 };
 
@@ -143,18 +166,17 @@ Work norm_strip_work(std::size_t parts) {
 
 /// The moments of the tiles of x [M, C].
 template <class A, class B>
-struct NormTiles {
+struct NormStatistics {
   Tensor<A, 2, B> mean, squares;  // [tiles, C]
   NormParts<A> parts;
 
   template <class T>
-  NormTiles(B& b, const View<const T, 2, typename B::Memory>& x) {
-    const std::size_t rows = x.extent(0), cols = x.extent(1), height = norm_tile_rows(cols);
-    const std::size_t tiles = norm_tiles(rows, cols);
-    mean = Tensor<A, 2, B>(b, {{tiles, cols}});
-    squares = Tensor<A, 2, B>(b, {{tiles, cols}});
-    b.for_each_block(tiles, norm_tile_work(cols), NormTileMoments<T, typename B::Memory>{x, mean, squares});
-    parts = {mean.data, squares.data, nullptr, tiles, cols, rows, height};
+  NormStatistics(B& b, const View<const T, 2, typename B::Memory>& x) {
+    const NormTiles tiles(x.extent(0), x.extent(1));
+    mean = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
+    squares = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
+    b.for_each_block(tiles.count, tiles.work(), NormTileMoments<T>{tiles, x.data, mean.data, squares.data});
+    parts = {mean.data, squares.data, nullptr, tiles.count, tiles.cols, tiles.rows, tiles.height};
   }
 };
 
