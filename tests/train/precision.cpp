@@ -1,10 +1,15 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <numeric>
 #include <string>
 #include <vector>
 
-#include <lotar/augment/presets.hpp>
+#include <lotar/augment/horizontal_flip.hpp>
+#include <lotar/augment/normalize.hpp>
+#include <lotar/augment/pipeline.hpp>
+#include <lotar/augment/random_crop.hpp>
 #include <lotar/core/bf16.hpp>
 #include <lotar/train/pretraining.hpp>
 
@@ -15,34 +20,38 @@ using namespace lotar;
 
 namespace {
 
-constexpr Extents<4> shape{{96, 16, 16, 3}};
+constexpr Extents<4> shape{{96, 8, 8, 3}};
 
-/// 96 pictures: a slope and a spot whose places and colours differ.
+/// 96 pictures whose colours differ, under stripes that differ too.
 std::vector<std::uint8_t> pictures() {
   std::vector<std::uint8_t> all(shape.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const std::size_t n = i / 768, row = i / 48 % 16, col = i / 3 % 16, c = i % 3;
-    const std::size_t down = (n * 5 + 3 * c) % 16, across = n * 11 % 16;
-    const bool spot = (row + down) % 16 < 6 && (col + across) % 16 < 6;
-    all[i] = static_cast<std::uint8_t>(spot ? 255 - 40 * c : row * (n % 7) + col * (n % 5) + 20 * c);
+    const std::size_t n = i / 192, row = i / 24 % 8, col = i / 3 % 8, c = i % 3;
+    const bool stripe = (row * (n % 4 + 1) / 4 + col * (n / 4 % 4) / 4) % 2 != 0;
+    all[i] = static_cast<std::uint8_t>(n * (37 + 22 * c + c / 2 * 2) % 191 + (stripe ? 64 : 0));
   }
   return all;
 }
 
-/// At this temperature trainings so small do not drift apart by chance alone, as they do at 0.2.
-PretrainingOptions options() {
+/// A training that hardly drifts apart by chance: pictures easily told apart, views that keep them so, a long warm-up,
+/// and steps in proportion to the weights. Relative changes of 1e-5 of the first parameters change its last losses by
+/// 0.1 % (standard deviation), and bf16 by 0.2 %; trainings so small can have ten times that.
+PretrainingOptions options(std::uint64_t seed) {
   PretrainingOptions o = training_options();
-  o.temperature.low = 0.5;
-  o.schedule.learning_rate = 0.02;
   o.network.width = 8;
-  o.schedule.epochs = 34;  // of 3 steps
+  o.network.projection.out = 32;
+  o.optimizer.name = "lars";
+  o.temperature.low = 0.5;
+  o.schedule = {.learning_rate = 0.5, .warmup_epochs = 5, .epochs = 34};  // of 3 steps
   o.batch_size = 32;
+  o.seed = seed;
   return o;
 }
 
 template <class T, class B>
-auto make(B& b) {
-  return make_pretraining<T>(b, pictures(), shape, options(), SimClr{}, crop_flip_augmentation(16));
+auto make(B& b, std::uint64_t seed = 1) {
+  return make_pretraining<T>(b, pictures(), shape, options(seed), SimClr{},
+                             pipeline(RandomCrop{.padding = 1}, HorizontalFlip{}, imagenet_normalize));
 }
 
 /// Lockstep would take minutes: it makes a step or two.
@@ -57,8 +66,8 @@ double first_loss(TestBackend& b) {
 
 /// The mean loss of each epoch.
 template <class T>
-std::vector<double> epoch_losses(TestBackend& b) {
-  auto training = make<T>(b);
+std::vector<double> epoch_losses(TestBackend& b, std::uint64_t seed = 1) {
+  auto training = make<T>(b, seed);
   std::vector<double> losses;
   while (!training.done()) {
     training.step();
@@ -70,6 +79,9 @@ std::vector<double> epoch_losses(TestBackend& b) {
   return losses;
 }
 
+/// The mean of the last 10 epochs.
+double last(const std::vector<double>& losses) { return std::accumulate(losses.end() - 10, losses.end(), 0.) / 10; }
+
 }  // namespace
 
 TEST_CASE("after 100 steps with activations in bf16 the loss is within 2 % of float's, far below the first") {
@@ -77,26 +89,32 @@ TEST_CASE("after 100 steps with activations in bf16 the loss is within 2 % of fl
   const double start = first_loss<float>(b);
   CHECK(std::abs(first_loss<bf16>(b) - start) < 0.01 * start);
   if (slow()) return;
-  const double wide = epoch_losses<float>(b).back(), narrow = epoch_losses<bf16>(b).back();
-  CAPTURE(wide);
-  CAPTURE(narrow);
-  CHECK(wide < 0.8 * std::log(63.));
-  CHECK(narrow != wide);
-  CHECK(std::abs(narrow - wide) < 0.02 * wide);
+  double apart = 0;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const double wide = last(epoch_losses<float>(b, seed)), narrow = last(epoch_losses<bf16>(b, seed));
+    CAPTURE(seed);
+    CAPTURE(wide);
+    CAPTURE(narrow);
+    CHECK(wide < 0.8 * std::log(63.));
+    CHECK(narrow != wide);
+    CHECK(std::abs(narrow - wide) < 0.02 * wide);
+    apart += std::abs(narrow - wide) / wide / 3;
+  }
+  CHECK(apart < 0.006);  // by chance 0.002 +- 0.0006; 0.013 where bf16 cuts off all but 4 bits
 }
 
 TEST_CASE("every backend's losses are the CPU's in double") {
-  // Of the first step, the first two epochs and the last; in between, rounding errors grow a hundredfold in an epoch.
-  const double first = 4.153328, cpu[] = {4.154896, 4.125353}, last = 3.144106;
+  // Of the first step, the first epochs, and the mean of the last 10.
+  const double first = 4.009076, cpu[] = {4.013040, 4.007485, 3.951157, 3.919981}, end = 2.75504;
   TestBackend b;
   CHECK(std::abs(first_loss<float>(b) - first) < 1e-5 * first);
   if (slow()) return;
   const auto check = [&](const std::vector<double>& losses) {
-    for (std::size_t epoch = 0; epoch < 2; ++epoch) {
+    for (std::size_t epoch = 0; epoch < std::size(cpu); ++epoch) {
       CAPTURE(losses[epoch]);
       CHECK(std::abs(losses[epoch] - cpu[epoch]) < 1e-4 * cpu[epoch]);
     }
-    CHECK(std::abs(losses.back() - last) < 0.02 * last);
+    CHECK(std::abs(last(losses) - end) < 0.005 * end);
   };
   check(epoch_losses<float>(b));
   if (std::string(TestBackend::name) == "cpu") check(epoch_losses<double>(b));  // whence they are
