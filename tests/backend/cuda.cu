@@ -301,7 +301,7 @@ TEST_CASE_TEMPLATE("cuDNN has plans for ordinary convolutions, which are told an
   CHECK(second.dw.to_host(again) == first.dw.to_host(b));
 }
 
-TEST_CASE("bf16 of few channels runs by plans of eight, and gradients of filters by plans of bf16") {
+TEST_CASE("bf16 of few channels runs by plans of eight but for filters' gradients, and these by plans of bf16") {
   Cuda b;
   const std::string of = " of bf16 to bf16: x [8, 8, 8, ";
   for (const std::size_t channels : {3u, 16u}) {
@@ -309,9 +309,11 @@ TEST_CASE("bf16 of few channels runs by plans of eight, and gradients of filters
     Convolutions<bf16>(b, channels).run(b);
     for (const std::string kind : {"forward", "backward_data", "backward_filter"}) {
       CAPTURE(kind);
+      const std::size_t planned_channels = channels == 3 && kind != "backward_filter" ? 8 : channels;
       bool planned = false;
       for (const auto& [problem, plan] : b.plans())
-        planned = planned || (problem.starts_with(kind + of + (channels == 3 ? "8]" : "16]")) && plan != "none");
+        planned =
+            planned || (problem.starts_with(kind + of + std::to_string(planned_channels) + "]") && plan != "none");
       CHECK(planned);
     }
   }
