@@ -106,23 +106,33 @@ class BatchNorm {
     const detail::NormChannels<A> channels = known(pass, mean, scale);
     const detail::NormTiles tiles(rows, channels_);
     const Tensor<A, 2, B> tile_sum(b, {{tiles.count, channels_}}), tile_product(b, {{tiles.count, channels_}});
-    const Tensor<A, 1, B> sums(b, {{2 * channels_}});
-    const auto sum = sums.rows(0, channels_), product = sums.rows(channels_, channels_);
-    b.for_each_block(
-        tiles.count, tiles.work(),
-        detail::NormTileGradients<T, A>{
-            tiles, {dy.data, x.data, y.data, channels, channels_, mask}, tile_sum.data, tile_product.data});
-    b.for_each_block(
-        strips(), detail::norm_strip_work<A>(tiles.count),
-        detail::NormGradients<A, M>{tile_sum, tile_product, sum, product, scale.data,
-                                    pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
+    const Tensor<A, 1, B> common(b, {{2 * channels_}});
+    const auto mean_d = common.rows(0, channels_), slope = common.rows(channels_, channels_);
+    const auto sum_tiles = [&]<detail::NormMask how>() {
+      if (how != mask) return;
+      b.for_each_block(tiles.count, tiles.work(),
+                       detail::NormTileGradients<T, A, how>{
+                           tiles, {dy.data, x.data, y.data, channels, channels_}, tile_sum.data, tile_product.data});
+    };
+    sum_tiles.template operator()<detail::NormMask::none>();
+    sum_tiles.template operator()<detail::NormMask::computed>();
+    sum_tiles.template operator()<detail::NormMask::read>();
+    b.for_each_block(strips(), detail::norm_strip_work<A>(tiles.count),
+                     detail::NormGradients<A, M>{
+                         tile_sum, tile_product, mean_d, slope, scale.data, A(1) / static_cast<A>(rows), count.data,
+                         pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
     if constexpr (Distributed<B>)
-      if (pass.synchronized) b.all_reduce(sums.view());
+      if (pass.synchronized) b.all_reduce(common.view());
     Tensor<T, 2, B> dx(b, x.extents);
-    b.for_each(rows, channels_,
-               detail::NormBackward<T, A>{dy.data, x.data, channels, sum.data, product.data, channels_,
-                                          mask == detail::NormMask::computed, A(1) / static_cast<A>(rows), count.data,
-                                          dx.data});
+    const auto finish = [&]<bool masked>() {
+      b.for_each(
+          rows, channels_,
+          detail::NormBackward<T, A, masked>{dy.data, x.data, channels, mean_d.data, slope.data, channels_, dx.data});
+    };
+    if (mask == detail::NormMask::computed)
+      finish.template operator()<true>();
+    else
+      finish.template operator()<false>();
     return dx;
   }
 

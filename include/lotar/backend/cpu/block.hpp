@@ -71,6 +71,7 @@ class CpuBlock {
     std::size_t c = 0;
     for (; c + Most <= cols; c += Most) sum_strip<Most>(rows, c, g, first, second);
     for (; c + 16 <= cols; c += 16) sum_strip<16>(rows, c, g, first, second);
+    for (; c + 4 <= cols; c += 4) sum_strip<4>(rows, c, g, first, second);
     for (; c < cols; ++c) sum_strip<1>(rows, c, g, first, second);
   }
 
@@ -80,7 +81,7 @@ class CpuBlock {
     constexpr bool pairs = std::is_same_v<decltype(g(rows, begin)), Pair<T>>;
     T sum[Width] = {}, other[Width] = {};
     for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < Width; ++c) {
+      detail::independent(0, Width, [&](std::size_t c) {
         const auto value = g(r, begin + c);
         if constexpr (pairs) {
           sum[c] += value.first;
@@ -88,7 +89,7 @@ class CpuBlock {
         } else {
           sum[c] += value;
         }
-      }
+      });
     for (std::size_t c = 0; c < Width; ++c) first[begin + c] = sum[c];
     if constexpr (pairs)
       for (std::size_t c = 0; c < Width; ++c) second[begin + c] = other[c];

@@ -12,11 +12,10 @@
 /// What is done with the statistics, to each element: forward, and back.
 namespace lotar::detail {
 
-/// relu?(gamma (x - mean) scale + beta + residual), with gamma scale as one factor.
-template <class T, class A = Accum<T>>
-LOTAR_FN inline T norm_output(T x, T residual, A mean, A factor, A beta, bool relu) {
-  const A v = fma(static_cast<A>(x) - mean, factor, beta) + static_cast<A>(residual);
-  return static_cast<T>(relu ? max(v, A(0)) : v);
+/// gamma (x - mean) scale + beta, with gamma scale as one factor.
+template <class T, class A>
+LOTAR_FN inline A norm_value(T x, A mean, A factor, A beta) {
+  return fma(static_cast<A>(x) - mean, factor, beta);
 }
 
 /// What is known of each channel.
@@ -44,10 +43,14 @@ struct NormApply {
   bool relu;
   T* y;
 
+  LOTAR_FN T value(A v, T add) const {
+    v += static_cast<A>(add);
+    return static_cast<T>(relu ? max(v, A(0)) : v);
+  }
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
     y[i] =
-        norm_output(x[i], residual ? residual[i] : T(0), channels.mean[c], channels.factor(c), channels.beta[c], relu);
+        value(norm_value(x[i], channels.mean[c], channels.factor(c), channels.beta[c]), residual ? residual[i] : T(0));
   }
 
   static constexpr std::size_t width = pack_width<T>;
@@ -59,7 +62,7 @@ struct NormApply {
       const auto from = load_pack<width>(f.x + i);
       Pack<T, width> add{}, to;
       if (f.residual) add = load_pack<width>(f.residual + i);
-      for (std::size_t k = 0; k < width; ++k) to[k] = norm_output(from[k], add[k], m[k], factor[k], b[k], f.relu);
+      for (std::size_t k = 0; k < width; ++k) to[k] = f.value(norm_value(from[k], m[k], factor[k], b[k]), add[k]);
       store_pack(to, f.y + i);
     };
   }
@@ -69,28 +72,31 @@ struct NormApply {
 /// residual is part of it.
 enum class NormMask { none, computed, read };
 
+/// The gradient d before a ReLU of v.
+template <class D, class A>
+LOTAR_FN inline D norm_masked(D d, A v) {
+  return v > A(0) ? d : D(0);
+}
+
 /// What is summed over the rows: the gradient before the ReLU, and it times x - mean. With a residual, dy becomes that
 /// gradient.
-template <class T, class A>
+template <class T, class A, NormMask mask>
 struct NormGradientValues {
   T* dy;
   const T *x, *y;  // y null unless it is read
   NormChannels<A> channels;
   std::size_t cols;
-  NormMask mask;
 
-  LOTAR_FN static bool passes(T y) { return static_cast<A>(y) > A(0); }
-  LOTAR_FN static Pair<A> values(T d, T from, A m) {
-    return {static_cast<A>(d), static_cast<A>(d) * (static_cast<A>(from) - m)};
+  LOTAR_FN static Pair<A> values(T gradient, T from, A m, A factor, A b) {
+    A d = static_cast<A>(gradient);
+    if constexpr (mask == NormMask::computed) d = norm_masked(d, norm_value(from, m, factor, b));
+    return {d, d * (static_cast<A>(from) - m)};
   }
   LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
-    const A m = channels.mean[c];
     T d = dy[i];
-    if (mask == NormMask::read) dy[i] = d = passes(y[i]) ? d : T(0);
-    if (mask == NormMask::computed)
-      d = passes(norm_output(x[i], T(0), m, channels.factor(c), channels.beta[c], true)) ? d : T(0);
-    return values(d, x[i], m);
+    if constexpr (mask == NormMask::read) dy[i] = d = norm_masked(d, static_cast<A>(y[i]));
+    return values(d, x[i], channels.mean[c], channels.factor(c), channels.beta[c]);
   }
 
   static constexpr std::size_t width = pack_width<T>;
@@ -101,17 +107,14 @@ struct NormGradientValues {
       const std::size_t i = r * f.cols + c;
       const auto from = load_pack<width>(f.x + i);
       auto d = load_pack<width>(f.dy + i);
-      if (f.mask == NormMask::read) {
+      if constexpr (mask == NormMask::read) {
         const auto out = load_pack<width>(f.y + i);
-        for (std::size_t k = 0; k < width; ++k) d[k] = passes(out[k]) ? d[k] : T(0);
+        for (std::size_t k = 0; k < width; ++k) d[k] = norm_masked(d[k], static_cast<A>(out[k]));
         store_pack(d, f.dy + i);
       }
-      if (f.mask == NormMask::computed)
-        for (std::size_t k = 0; k < width; ++k)
-          d[k] = passes(norm_output(from[k], T(0), m[k], factor[k], b[k], true)) ? d[k] : T(0);
       Pair<Pack<A, width>> sums;
       for (std::size_t k = 0; k < width; ++k) {
-        const Pair<A> v = values(d[k], from[k], m[k]);
+        const Pair<A> v = values(d[k], from[k], m[k], factor[k], b[k]);
         sums.first[k] = v.first;
         sums.second[k] = v.second;
       }
@@ -121,17 +124,17 @@ struct NormGradientValues {
 };
 
 /// Per tile of rows, the sums of NormGradientValues.
-template <class T, class A>
+template <class T, class A, NormMask mask>
 struct NormTileGradients {
   static constexpr unsigned most_threads = 128;
   NormTiles tiles;
-  NormGradientValues<T, A> all;
+  NormGradientValues<T, A, mask> all;
   A *sum, *product;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
     const auto [number, begin, rows] = tiles.tile(i);
     const std::size_t cols = tiles.cols;
-    NormGradientValues<T, A> part = all;
+    NormGradientValues<T, A, mask> part = all;
     part.dy += begin * cols;
     part.x += begin * cols;
     if (part.y) part.y += begin * cols;
@@ -139,70 +142,63 @@ struct NormTileGradients {
   }
 };
 
-/// The tiles' sums added up, those of products scaled to the normalised input, and added to the gradients of beta and
-/// gamma.
+/// The tiles' sums added up: to the gradients of beta and gamma, and to the part of these rows in what all rows have in
+/// common, the mean of dy, and of dy xhat times scale: how fast that falls with x.
 template <class A, class M>
 struct NormGradients {
   View<const A, 2, M> tile_sum, tile_product;
-  View<A, 1, M> sum, product;
+  View<A, 1, M> mean, slope;
   const A* scale;
+  A inverse_rows;
+  const A* all_rows;  ///< null: no other process has any
   A *dgamma, *dbeta;
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t strip) const {
-    const std::size_t channels = sum.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
-    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_sum.data + first, channels}, sum.data + first);
-    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_product.data + first, channels}, product.data + first);
+    const std::size_t channels = mean.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
+    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_sum.data + first, channels}, mean.data + first);
+    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_product.data + first, channels}, slope.data + first);
+    const A inverse = all_rows ? A(1) / *all_rows : inverse_rows;
     block.for_each(cols, [&](std::size_t k) {
       const std::size_t c = first + k;
-      product(c) *= scale[c];
-      dbeta[c] += sum(c);
-      dgamma[c] += product(c);
+      const A product = slope(c) * scale[c];
+      dbeta[c] += mean(c);
+      dgamma[c] += product;
+      mean(c) *= inverse;
+      slope(c) = product * inverse * scale[c];
     });
   }
 };
 
 /// dx = gamma scale (dy - mean(dy) - xhat mean(dy xhat)), for dy before the ReLU
-template <class T, class A>
+/// @tparam masked  the ReLU is computed again
+template <class T, class A, bool masked>
 struct NormBackward {
   const T *dy, *x;
   NormChannels<A> channels;
-  const A *sum, *product;
+  const A *mean_d, *slope;  // of NormGradients
   std::size_t cols;
-  bool mask;  ///< the ReLU is computed again
-  A inverse_rows;
-  const A* all_rows;  ///< null: no other process has any
   T* dx;
 
-  LOTAR_FN A inverse() const { return all_rows ? A(1) / *all_rows : inverse_rows; }
-  /// @param slope  scale mean(dy xhat)
-  LOTAR_FN T value(T d, T from, A m, A factor, A b, A mean_d, A slope) const {
-    if (mask && !(static_cast<A>(norm_output(from, T(0), m, factor, b, true)) > A(0))) d = T(0);
-    return static_cast<T>(factor * (static_cast<A>(d) - (mean_d + (static_cast<A>(from) - m) * slope)));
+  LOTAR_FN static T value(T gradient, T from, A m, A factor, A b, A mean_d, A slope) {
+    A d = static_cast<A>(gradient);
+    if constexpr (masked) d = norm_masked(d, norm_value(from, m, factor, b));
+    return static_cast<T>(factor * (d - (mean_d + (static_cast<A>(from) - m) * slope)));
   }
   LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
     const std::size_t i = r * cols + c;
-    const A n = inverse();
-    dx[i] = value(dy[i], x[i], channels.mean[c], channels.factor(c), channels.beta[c], sum[c] * n,
-                  channels.scale[c] * (product[c] * n));
+    dx[i] = value(dy[i], x[i], channels.mean[c], channels.factor(c), channels.beta[c], mean_d[c], slope[c]);
   }
 
   static constexpr std::size_t width = pack_width<T>;
-  LOTAR_FN bool is_aligned() const { return channels.is_aligned() && are_aligned(dy, x, sum, product, dx); }
+  LOTAR_FN bool is_aligned() const { return channels.is_aligned() && are_aligned(dy, x, mean_d, slope, dx); }
   LOTAR_FN auto columns(std::size_t c) const {
-    auto mean_d = load_pack<width>(sum + c), slope = load_pack<width>(product + c);
-    const auto scale = load_pack<width>(channels.scale + c);
-    const A n = inverse();
-    for (std::size_t k = 0; k < width; ++k) {
-      mean_d[k] *= n;
-      slope[k] = scale[k] * (slope[k] * n);
-    }
     return [f = *this, c, m = load_pack<width>(channels.mean + c), factor = channels.template factors<width>(c),
-            b = load_pack<width>(channels.beta + c), mean_d, slope](std::size_t r) {
+            b = load_pack<width>(channels.beta + c), mean_d = load_pack<width>(mean_d + c),
+            slope = load_pack<width>(slope + c)](std::size_t r) {
       const std::size_t i = r * f.cols + c;
       const auto d = load_pack<width>(f.dy + i), from = load_pack<width>(f.x + i);
       Pack<T, width> to;
-      for (std::size_t k = 0; k < width; ++k)
-        to[k] = f.value(d[k], from[k], m[k], factor[k], b[k], mean_d[k], slope[k]);
+      for (std::size_t k = 0; k < width; ++k) to[k] = value(d[k], from[k], m[k], factor[k], b[k], mean_d[k], slope[k]);
       store_pack(to, f.dx + i);
     };
   }
