@@ -13,7 +13,7 @@
 # --time      the end, in seconds from now; the build gets at most half of it, a phase half of what is left, and what does not fit
 #             is reported as not run
 # --min-time  seconds that a benchmark runs at least; 0.2 unless given
-# --jobs      programs to build at once; all cores unless given
+# --jobs      programs to build at once, and at most 8 of them to test; all cores unless given
 # --no-build  runs what tests/ and bench/ of the build folder hold, such as copies of what another machine built
 # --commit    what the report calls the sources, where git does not know
 # --pack      on a machine that has them (cmake/setup.sh installs them), gathers headers and libraries of the packages that the
@@ -220,6 +220,7 @@ sed -n 's/^CUDNN_INCLUDE_DIR:PATH=//p' "$build/CMakeCache.txt" 2>/dev/null | whi
 done | awk '{v = v (v ? "." : "") $3} END {print v}' >"$work/cudnn" || true
 fact cuDNN "$(cat "$work/cudnn")"
 
+at_once=$((jobs < 8 ? jobs : 8))
 # --- the phases: each gets half of the time that is left, the last all of it
 
 whole=$end
@@ -232,13 +233,13 @@ begin() {  # LATER_PHASES...
 
 if wanted tests; then
   begin sanitizers benches peers
-  echo "tests: ${#tests[@]} programs, 4 at once"
-  for name in "${tests[@]}"; do job tests "$name" 120 "$(program "$name")"; done | run_all 4
+  echo "tests: ${#tests[@]} programs, $at_once at once"
+  for name in "${tests[@]}"; do job tests "$name" 120 "$(program "$name")"; done | run_all "$at_once"
 fi
 
 if wanted sanitizers; then
   begin benches peers
-  echo "sanitizers: ${sanitizers[*]} on ${#sanitized[@]} programs, 4 runs at once"
+  echo "sanitizers: ${sanitizers[*]} on ${#sanitized[@]} programs, $at_once runs at once"
   if command -v compute-sanitizer >/dev/null; then
     for tool in "${sanitizers[@]}"; do
       for name in "${sanitized[@]/%/.cuda}"; do
@@ -246,7 +247,7 @@ if wanted sanitizers; then
         job sanitizers "$tool.$name" 180 compute-sanitizer --tool "$tool" --error-exitcode 99 --report-api-errors no \
           --print-limit 20 "$(program "$name")"
       done
-    done | run_all 4
+    done | run_all "$at_once"
   else
     say "no compute-sanitizer"
     note sanitizers all "$([[ $device ]] && echo 'not run' || echo skipped)" 0
