@@ -17,6 +17,6 @@ inline BenchBackend any_order_backend() { return BenchBackend({.deterministic = 
 #include <lotar/backend/cpu.hpp>
 using BenchBackend = lotar::Cpu;
 inline constexpr bool bench_large = false;
-inline BenchBackend any_order_backend() { return {}; }
+inline BenchBackend any_order_backend() { return BenchBackend(); }
 
 #endif

@@ -40,7 +40,7 @@ def theirs(script, *options):
 
 # A comparison returns our result, or only its "seconds"; their seconds; and what is to be said besides.
 
-def step(stored, *options):  # on the GPU of 512 images, as the aims have it
+def step(stored, *options):  # of 512 images on the GPU, which 128 do not fill
     n = 512 if args.twin else 128
     more = [f"--batch={n}"] if args.twin else ["--steps=3"]
     return lambda: (ours("train.step", f"simclr_step{stored}/{n}/64"), theirs("step", *place, *more, *options)[0], "")
@@ -84,7 +84,7 @@ gpu_steps = {
     "step": ("the same in float32; both augment", step("<float>", "--augment")),
 }
 cpu_steps = {
-    "step": ("SimCLR step of 2 x 128 views, ResNet-18, float32; ours augments too", step("(<float>)?")),
+    "step": ("SimCLR step of 2 x 128 views, ResNet-18, float32; ours augments too", step("<float>")),
     "step_bf16": ("the same with activations in bf16; theirs by autocast", step("<bf16>", "--dtype=bf16")),
 }
 comparisons = {

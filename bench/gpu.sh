@@ -184,7 +184,7 @@ find_built() {
     fi
   done
   fact build "${#tests[@]} tests and ${#benches[@]} benchmarks, built before"
-  ((${#tests[@]} + ${#benches[@]}))
+  ((${#tests[@]} + ${#benches[@]})) || { say "--no-build: no programs in $build/tests or $build/bench"; exit 2; }
 }
 build_all() {
   local all=() targets=() start=$EPOCHSECONDS

@@ -96,6 +96,7 @@ BENCHMARK(simclr_step<lotar::bf16>)
     ->UseRealTime();
 BENCHMARK(simclr_step_any_order)
     ->Name("simclr_step<bf16>_any_order")
+    ->Args({128, 64})
     ->Apply(more_views)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();

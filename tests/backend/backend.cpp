@@ -118,6 +118,21 @@ TEST_CASE("upload, copy and download keep every byte") {
   }
 }
 
+TEST_CASE("fill writes zeros of any type, -0 as well, and nothing to an empty view") {
+  TestBackend b;
+  const Tensor<float, 1, TestBackend> f(b, {5}), none(b, {0});
+  const Tensor<bf16, 1, TestBackend> h(b, {5});
+  b.fill(f.view(), -0.f);
+  for (const float v : f.to_host(b)) CHECK((v == 0 && std::signbit(v)));
+  b.fill(f.rows(1, 3), 0);
+  const auto values = f.to_host(b);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(std::signbit(values[i]) == (i == 0 || i == 4));
+  b.fill(h.view(), bf16(0.f));
+  for (const bf16 v : h.to_host(b)) CHECK(v.bits == 0);
+  b.fill(none.view(), 0);
+  CHECK(none.to_host(b).empty());
+}
+
 TEST_CASE("fill writes values of any type, and no more than its view") {
   TestBackend b;
   const Array<Triple> t(b, {7});

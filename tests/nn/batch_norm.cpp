@@ -17,6 +17,16 @@ struct Result {
   std::vector<double> y, dx, dresidual, dgamma, dbeta, running_mean, running_var;
 };
 
+/// Noise that bf16 holds without rounding.
+double held(std::size_t salt, std::size_t i) {
+  return static_cast<double>(static_cast<float>(bf16(static_cast<float>(noise(salt, i)))));
+}
+std::vector<double> held_values(std::size_t n, std::size_t salt) {
+  std::vector<double> values(n);
+  for (std::size_t i = 0; i < n; ++i) values[i] = held(salt, i);
+  return values;
+}
+
 template <class T>
 Result run(std::size_t rows, std::size_t cols, const std::vector<double>& x, bool relu, bool residual) {
   using A = Accum<T>;
@@ -44,11 +54,11 @@ Result run(std::size_t rows, std::size_t cols, const std::vector<double>& x, boo
   auto pass = state.pass(b, true);
   const Extents<2> extents{{rows, cols}};
   Array<2, T> r;
-  if (residual) r = Array<2, T>(b, extents, narrow(noise_values(rows * cols, 6)));
+  if (residual) r = Array<2, T>(b, extents, narrow(held_values(rows * cols, 6)));
   const auto y = norm.forward(b, Array<2, T>(b, extents, narrow(x)), pass, r);
   Result result;
   result.y = wide(y.to_host(b));
-  const Array<2, T> dy(b, extents, narrow(noise_values(rows * cols, 7)));
+  const Array<2, T> dy(b, extents, narrow(held_values(rows * cols, 7)));
   result.dx = wide(norm.backward(b, dy, pass).to_host(b));
   result.dresidual = wide(dy.to_host(b));
   const auto gradients = state.gradients.to_host(b), statistics = state.statistics.to_host(b);
@@ -74,9 +84,9 @@ Result plain(std::size_t rows, std::size_t cols, const std::vector<double>& x, b
     for (std::size_t r = 0; r < rows; ++r) {
       const std::size_t i = r * cols + c;
       const double xhat = (x[i] - mean) / deviation;
-      const double sum = gamma * xhat + beta + (residual ? noise(6, i) : 0);
+      const double sum = gamma * xhat + beta + (residual ? held(6, i) : 0);
       e.y[i] = relu && sum < 0 ? 0 : sum;
-      e.dresidual[i] = relu && sum < 0 ? 0 : noise(7, i);
+      e.dresidual[i] = relu && sum < 0 ? 0 : held(7, i);
       dbeta += e.dresidual[i];
       dgamma += e.dresidual[i] * xhat;
     }
@@ -170,17 +180,19 @@ TEST_CASE("a large mean costs no digits") {
 TEST_CASE("bf16 is read and written, and all sums are of floats") {
   const std::size_t rows = 300;
   for (const std::size_t cols : {17u, 32u})
-    for (const bool relu : {false, true}) {
-      CAPTURE(cols);
-      CAPTURE(relu);
-      std::vector<double> x = noise_values(rows * cols, 1);
-      for (double& v : x) v = static_cast<double>(static_cast<float>(bf16(static_cast<float>(v))));
-      const Result got = run<bf16>(rows, cols, x, relu, false), wanted = plain(rows, cols, x, relu, false);
-      check_equal(got.y, wanted.y, 4 * 0x1p-9 + 1e-5);  // |y| < 4, rounded to 8 bits
-      check_equal(got.running_mean, wanted.running_mean, 1e-6);
-      check_equal(got.running_var, wanted.running_var, 1e-6);
-      check_equal(got.dx, wanted.dx, 8 * 0x1p-8);  // dy is rounded as well
-    }
+    for (const bool relu : {false, true})
+      for (const bool residual : {false, true}) {
+        CAPTURE(cols);
+        CAPTURE(relu);
+        CAPTURE(residual);
+        const std::vector<double> x = held_values(rows * cols, 1);
+        const Result got = run<bf16>(rows, cols, x, relu, residual), wanted = plain(rows, cols, x, relu, residual);
+        check_equal(got.y, wanted.y, (residual ? 8 : 4) * 0x1p-9 + 1e-5);  // |y| < 8 and 4, rounded to 8 bits
+        check_equal(got.running_mean, wanted.running_mean, 1e-6);
+        check_equal(got.running_var, wanted.running_var, 1e-6);
+        check_equal(got.dx, wanted.dx, 8 * 0x1p-9 + 1e-5);  // |dx| < 8
+        if (residual) check_equal(got.dresidual, wanted.dresidual, 1e-15);
+      }
 }
 
 TEST_CASE("gradients match central differences") {

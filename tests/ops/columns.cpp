@@ -47,9 +47,13 @@ TEST_CASE_TEMPLATE("the sums of the columns of any type are those of its values"
       if constexpr (std::is_same_v<T, Accum<T>>) {
         for (std::size_t c = 0; c < cols; ++c) before[c] = static_cast<T>(c), wanted[c] += before[c];
         b.upload(before, out.view());
-        const AddColumnSums<T> add{{x.data, cols}, rows, out.data};
-        b.for_each_block(add.items(), add.work(), add);
+        add_column_sums<TestBackend, T>(b, x, out);
         CHECK(out.to_host(b) == wanted);
+        CHECK_THROWS_WITH_AS(
+            (add_column_sums<TestBackend, T>(b, x, Array<T, 1>(b, {cols + 1}))),
+            ("add_column_sums: to must be [" + std::to_string(cols) + "], got [" + std::to_string(cols + 1) + "]")
+                .c_str(),
+            ShapeError);
       }
     }
 }

@@ -9,6 +9,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <span>
@@ -90,8 +91,8 @@ class Cuda {
   /// Sets every element to the value.
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
-    if constexpr (std::is_arithmetic_v<T>)
-      if (value == T(0) && !std::signbit(static_cast<double>(value))) return clear(to.data, to.size() * sizeof(T));
+    const T zero{};
+    if (std::memcmp(&value, &zero, sizeof(T)) == 0) return clear(to.data, to.size() * sizeof(T));
     for_each(to.size(), detail::Fill<T>{to.data, value});
   }
 
@@ -202,7 +203,7 @@ class Cuda {
   /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: cosines
   /// are off by some 1e-6.
   ///
-  /// For shapes of which nt_xent_halves is not 0. Results do not depend on the device.
+  /// For shapes of which nt_xent_halves is not 0. The order of sums does not depend on the device.
   /// @param halves  [nt_xent_halves] out: a copy of u, for nt_xent_backward
   template <std::same_as<float> T>
   requires(detail::compiled_for_mma) void nt_xent_forward(

@@ -72,14 +72,20 @@ struct Pair {
 };
 
 /// A kernel f(r, c) that a backend may run `width` columns at a time, where their number is a multiple of width and
-/// f.is_aligned(): for c a multiple of width, f.columns(c) has read what depends on the columns alone, and of it (r) is
-/// f(r, c) to f(r, c + width - 1).
+/// f.is_aligned(): f.columns(c), for c a multiple of width, reads what depends on the columns alone, and returns a
+/// function of the row; f.columns(c)(r) is f(r, c) to f(r, c + width - 1). For Block::sum_columns it returns
+/// Pack<T, width>, or Pair<Pack<T, width>>.
 template <class F>
 concept WideKernel = requires(const F& f, std::size_t i) {
   { F::width } -> std::convertible_to<std::size_t>;
   f.columns(i)(i);
   { f.is_aligned() } -> std::same_as<bool>;
 };
+
+/// What Block::sum_columns may be given for sums of T: T or a pack of it, or a pair of either for two outputs.
+template <class Values, class T, std::size_t width>
+concept SumsOf = (width == 1 && (std::same_as<Values, T> || std::same_as<Values, Pair<T>>)) ||
+                 (width > 1 && (std::same_as<Values, Pack<T, width>> || std::same_as<Values, Pair<Pack<T, width>>>));
 
 /// f over groups of columns: (r, group).
 template <WideKernel F>

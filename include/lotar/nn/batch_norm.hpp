@@ -14,8 +14,8 @@ namespace lotar {
 
 /// Batch normalisation over the rows of [M, C], with an optional residual added and an optional ReLU in the same pass.
 ///
-/// Statistics are centred tile by tile, so that of a large mean only the rounding of a tile's mean is lost. Variances
-/// are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
+/// Statistics are of values less the first of their tile of rows, and merged tile by tile, so that of a large mean only
+/// the rounding of a tile's mean is lost (see NormPowers). Variances are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
 /// synchronized they are those of all processes' rows.
 ///
 /// @source Ioffe and Szegedy 2015, arXiv:1502.03167.
@@ -86,6 +86,7 @@ class BatchNorm {
   }
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
+  /// @param pass  with the values of the forward pass: by them the ReLU is computed again
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before.
   /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU; writes

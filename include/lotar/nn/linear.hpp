@@ -63,10 +63,7 @@ class Linear {
     using M = typename B::Memory;
     const Tensor<A, 2, B> x = pass.tape.template pop<A, 2>();
     check_shape("Linear::backward", "dy", {{x.extent(0), out_}}, dy.extents);
-    if (has_bias_) {
-      const AddColumnSums<A> sums{{dy.data, out_}, dy.extent(0), pass.gradient(bias_, out_).data};
-      b.for_each_block(sums.items(), sums.work(), sums);
-    }
+    if (has_bias_) add_column_sums<B, A>(b, dy, pass.gradient(bias_, out_));
     const View<A, 2, M> gradient = pass.gradient(weight_, out_ * in_).reshape(Extents<2>{out_, in_});
     b.gemm(Op::transpose, Op::none, 1, dy, x, 1, gradient);
     Tensor<A, 2, B> dx(b, x.extents);

@@ -109,7 +109,7 @@ class CudaBlock {
     using Values = decltype(columns(groups)(rows));
     constexpr std::size_t n = sizeof(Values) / sizeof(T),
                           at_once = n * sizeof(T) < partial_bytes ? n : partial_bytes / sizeof(T);
-    static_assert((n == width || n == 2 * width) && n % at_once == 0);
+    static_assert(SumsOf<Values, T, width> && n % at_once == 0);
     const Grid grid(groups);
     const bool in_warp = grid.width < warp;  // then lanes of a warp have the same columns
     const unsigned height = in_warp ? blockDim.x / warp : grid.height, row = in_warp ? threadIdx.x / warp : grid.row;

@@ -29,8 +29,8 @@ void convolve(CudaStream& stream, const ConvolutionProblem& problem, const Convo
               std::size_t rows, std::size_t cols, const F& direct) {
   std::string amiss;
   const std::size_t n = rows * cols;
-  if constexpr (std::is_same_v<T, bf16>)
-    if (run_padded(stream, problem, arrays, result, amiss)) return;
+  if constexpr (std::is_same_v<T, bf16> && std::is_same_v<T, Result>)
+    if (run_padded(stream, problem, arrays, amiss)) return;
   if constexpr (!std::is_same_v<T, Result>)
     if (run_through<T>(stream, problem, arrays, result, n, amiss)) return;
   if (run_straight(stream, problem, arrays, amiss)) return;

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,7 +38,8 @@ __global__ void __launch_bounds__(loop_threads)
 inline constexpr unsigned wide_rows = 4;
 
 template <WideKernel F>
-__global__ void __launch_bounds__(loop_threads, 4)  // blocks of a multiprocessor: with fewer its memory would wait
+__global__ void __launch_bounds__(loop_threads,
+                                  4)  // so at most 64 registers: fewer blocks would not hide the memory's latency
     wide_kernel(std::size_t rows, std::size_t groups, const __grid_constant__ F f) {
   const std::size_t row_step = std::size_t{gridDim.x} * blockDim.y, group_step = std::size_t{gridDim.y} * blockDim.x;
   const std::size_t first = std::size_t{blockIdx.x} * blockDim.y + threadIdx.y;
@@ -89,7 +91,7 @@ void launch_loop(cudaStream_t stream, std::size_t n, const F& f) {
   launch("for_each", stream, loop_kernel<F>, dim3(blocks(n, loop_threads)), dim3(loop_threads), 0, f, n);
 }
 
-/// Threads side by side over the columns, as many as there are or half more, and the rest of them over the rows.
+/// Threads over the columns, the next power of two of them, and the rest of the threads over the rows.
 inline dim3 loop_shape(std::size_t cols) {
   unsigned width = 1;
   while (width < cols && width < loop_threads) width *= 2;
@@ -122,7 +124,11 @@ template <class F>
 void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, std::size_t n, Work work, const F& f) {
   if (n == 0) return;
   unsigned threads = CudaBlock::least_threads, most = CudaBlock::most_threads;
-  if constexpr (requires { F::most_threads; }) most = F::most_threads;
+  if constexpr (requires { F::most_threads; }) {
+    static_assert(std::has_single_bit(F::most_threads) && F::most_threads >= CudaBlock::least_threads &&
+                  F::most_threads <= CudaBlock::most_threads);
+    most = F::most_threads;
+  }
   while (threads < most && threads * 2 < work.items) threads *= 2;
   const std::size_t reserved = std::size_t{threads} * CudaBlock::partial_bytes;
   if (work.scratch_bytes > most_shared - reserved)

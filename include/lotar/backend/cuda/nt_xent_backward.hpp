@@ -30,7 +30,6 @@ struct NtXentBackward {
   static constexpr unsigned shared_bytes = facts_at + 2 * facts_bytes;
 
   __device__ void operator()(std::byte* shared) const {
-    constexpr float log2e = 0x1.715476p0f;
     const unsigned lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * 32;
     const unsigned first = blockIdx.x * nt_xent_rows, row = first + warp_row;
     const unsigned begin = blockIdx.y * span, end = min(begin + span, anchors.count);
@@ -40,12 +39,12 @@ struct NtXentBackward {
     copy_columns(columns, rows + facts_at, begin);
 
     const float power = coefficient_power(shared + facts_at + facts_bytes, first, begin, end);
-    const float scale2 = inverse_temperature[0] * nt_xent_cosine * log2e;
+    const float scale2 = inverse_temperature[0] * nt_xent_cosine * log2_e;
     float logs[4], weights[4];
 #pragma unroll
     for (unsigned slot = 0; slot < 4; ++slot) {
       const unsigned r = row + 8 * slot + lane / 4;
-      logs[slot] = r < anchors.count ? log_sum_exp[r] * log2e : 0;
+      logs[slot] = r < anchors.count ? log_sum_exp[r] * log2_e : 0;
       weights[slot] = r < anchors.count ? coefficients[r] * power : 0;
     }
     const std::uint32_t left = Tile::left(rows, warp_row), right = Tile::right(columns, 0),
@@ -71,7 +70,7 @@ struct NtXentBackward {
       // cosines become ds_ab, but for the temperature
       const float* const column_logs = facts + odd * 2 * nt_xent_columns;
       tile.for_each([&](unsigned slot, unsigned c, float& value) {
-        const float s = value, log_b = column_logs[c] * log2e, weight_b = column_logs[nt_xent_columns + c] * power;
+        const float s = value, log_b = column_logs[c] * log2_e, weight_b = column_logs[nt_xent_columns + c] * power;
         value = weights[slot] * exp2_near(fma(s, scale2, -logs[slot])) + weight_b * exp2_near(fma(s, scale2, -log_b));
       });
       if (anchors.are_in(row, column))

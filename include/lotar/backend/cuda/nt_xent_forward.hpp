@@ -39,7 +39,7 @@ struct NtXentForward {
     const unsigned first = blockIdx.x * nt_xent_rows, row = first + warp_row;
     const unsigned begin = blockIdx.y * span, end = min(begin + span, anchors.count);
     const std::uint32_t rows = shared_address(shared), columns = rows + nt_xent_rows * Tile::row_bytes;
-    const float scale = inverse_temperature[0] * nt_xent_cosine, scale2 = scale * 0x1.715476p0f;  // log2 e
+    const float scale = inverse_temperature[0] * nt_xent_cosine, scale2 = scale * log2_e;
     Tile::template copy<nt_xent_rows>(rows, halves, first);
     Tile::template copy<nt_xent_columns>(columns, halves, begin);
     copies_done();

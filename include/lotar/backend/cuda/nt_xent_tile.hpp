@@ -15,7 +15,9 @@ inline constexpr unsigned nt_xent_rows = 128, nt_xent_columns = 32, nt_xent_thre
 /// then has to be multiplied by.
 inline constexpr float nt_xent_magnitude = 0x1p10f, nt_xent_cosine = 0x1p-20f;
 
-/// How the work is cut, by the number of rows alone: results do not depend on the device.
+inline constexpr float log2_e = 0x1.715476p0f;
+
+/// How the work is cut, by the number of rows alone, so the order of sums is the same on every device.
 struct NtXentCut {
   unsigned row_blocks;
   unsigned parts;     ///< of the columns, to whose sums blocks of their own come
@@ -25,18 +27,18 @@ struct NtXentCut {
     constexpr unsigned at_once = 256;    // blocks, where there are 128 multiprocessors
     constexpr unsigned beginning = 2;    // what a block takes to begin and to end, in steps
     constexpr unsigned most_parts = 16;  // memory is linear in the rows
-    const auto quotient = [](std::size_t a, std::size_t b) { return static_cast<unsigned>((a + b - 1) / b); };
-    row_blocks = quotient(rows, nt_xent_rows);
-    const unsigned steps = quotient(rows, nt_xent_columns);
+    const auto ceil_div = [](std::size_t a, std::size_t b) { return static_cast<unsigned>((a + b - 1) / b); };
+    row_blocks = ceil_div(rows, nt_xent_rows);
+    const unsigned steps = ceil_div(rows, nt_xent_columns);
     std::size_t least = SIZE_MAX;
     for (unsigned p = 1; p <= min(most_parts, steps); ++p) {
       const std::size_t time =
-          std::size_t{quotient(std::size_t{row_blocks} * p, at_once)} * (quotient(steps, p) + beginning);
+          std::size_t{ceil_div(std::size_t{row_blocks} * p, at_once)} * (ceil_div(steps, p) + beginning);
       if (time >= least) continue;
       least = time;
-      span = quotient(steps, p) * nt_xent_columns;
+      span = ceil_div(steps, p) * nt_xent_columns;
     }
-    parts = quotient(rows, span);
+    parts = ceil_div(rows, span);
   }
 };
 

@@ -35,14 +35,13 @@ struct PadChannels {
 };
 
 /// f(pixel, channel): to = from + beta to, of the few channels.
-template <class Result>
 struct AddUnpadded {
   const bf16* from;
   double beta;
   std::size_t channels;
-  Result* to;
+  bf16* to;
   LOTAR_FN void operator()(std::size_t pixel, std::size_t c) const {
-    add_scaled(static_cast<Accum<Result>>(from[pixel * padded_channels + c]), beta, to[pixel * channels + c]);
+    add_scaled(static_cast<float>(from[pixel * padded_channels + c]), beta, to[pixel * channels + c]);
   }
 };
 
@@ -50,14 +49,11 @@ struct AddUnpadded {
 /// x and the filter; a gradient into a scratch, whose part is then added.
 /// @param amiss  out: what may have kept cuDNN from having a plan, if anything
 /// @return false if it has no plan, there are more channels, or the filter's gradient is asked for
-template <class Result>
-bool run_padded(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
-                std::string& amiss) {
+inline bool run_padded(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, std::string& amiss) {
   const std::size_t channels = problem.extents[0][3], computed = problem.result_array();
   if (channels >= padded_channels || problem.kind == ConvolutionKind::backward_filter) return false;
   const ConvolutionArrays few = arrays;
   const double beta = std::exchange(problem.beta, 0);
-  problem.result = storage<bf16>;
   std::shared_ptr<bf16[]> scratch[2];  // of x and the filter
   std::size_t pixels[2];
   for (const std::size_t i : {0u, 1u}) {
@@ -74,7 +70,7 @@ bool run_padded(CudaStream& stream, ConvolutionProblem problem, ConvolutionArray
   run_plan(stream, *plan, arrays);
   if (computed < 2)
     launch_loop(stream.get(), pixels[computed], channels,
-                AddUnpadded<Result>{scratch[computed].get(), beta, channels, result});
+                AddUnpadded{scratch[computed].get(), beta, channels, static_cast<bf16*>(few[computed])});
   return true;
 }
 

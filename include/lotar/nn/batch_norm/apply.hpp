@@ -3,7 +3,6 @@
 #include <cstddef>
 
 #include <lotar/core/backend.hpp>
-#include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/nn/batch_norm/moments.hpp>
@@ -132,13 +131,13 @@ struct NormTileGradients {
   A *sum, *product;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    const auto [number, begin, rows] = tiles.tile(i);
+    const NormTiles::Tile tile = tiles.tile(i);
     const std::size_t cols = tiles.cols;
     NormGradientValues<T, A, mask> part = all;
-    part.dy += begin * cols;
-    part.x += begin * cols;
-    if (part.y) part.y += begin * cols;
-    block.sum_columns(rows, cols, part, sum + number * cols, product + number * cols);
+    part.dy += tile.begin * cols;
+    part.x += tile.begin * cols;
+    if (part.y) part.y += tile.begin * cols;
+    block.sum_columns(tile.rows, cols, part, sum + tile.number * cols, product + tile.number * cols);
   }
 };
 

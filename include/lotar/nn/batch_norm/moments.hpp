@@ -20,7 +20,8 @@ struct NormTiles {
 
   NormTiles(std::size_t rows_, std::size_t cols_) : rows(rows_), cols(cols_) {
     constexpr std::size_t elements = 16384;
-    height = max(clamp<std::size_t>(elements / cols, 16, 256), min<std::size_t>(rows / 2048, 512));
+    height = max(clamp<std::size_t>(elements / max<std::size_t>(cols, 1), 16, 256),
+                 min<std::size_t>((rows + 2047) / 2048, 512));
     count = (rows + height - 1) / height;
   }
 
@@ -74,13 +75,13 @@ struct NormTileMoments {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
     using A = Accum<T>;
-    const auto [number, begin, rows] = tiles.tile(i);
+    const NormTiles::Tile tile = tiles.tile(i);
     const std::size_t cols = tiles.cols;
-    const Columns<T> values{x + begin * cols, cols};
-    A *m = mean + number * cols, *sq = squares + number * cols;
-    block.sum_columns(rows, cols, NormPowers<T>{values}, m, sq);
+    const Columns<T> values{x + tile.begin * cols, cols};
+    A *m = mean + tile.number * cols, *sq = squares + tile.number * cols;
+    block.sum_columns(tile.rows, cols, NormPowers<T>{values}, m, sq);
     block.for_each(cols, [&](std::size_t c) {
-      const A shift = m[c] / static_cast<A>(rows);
+      const A shift = m[c] / static_cast<A>(tile.rows);
       sq[c] = max(fma(-shift, m[c], sq[c]), A(0));
       m[c] = values(0, c) + shift;
     });

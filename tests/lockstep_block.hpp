@@ -1,0 +1,115 @@
+#pragma once
+
+#include <atomic>
+#include <barrier>
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+
+#include <lotar/core/backend.hpp>
+#include <lotar/core/pack.hpp>
+
+namespace lotar {
+
+/// What four threads share while they work on one item.
+struct LockstepTeam {
+  static constexpr std::size_t threads = 4;
+  std::barrier<> barrier{threads};
+  alignas(64) std::byte slot[threads][64];  // a reduction's partial results
+};
+
+/// A block of four real threads with real barriers: what a block of one thread would hide, this shows.
+class LockstepBlock {
+ public:
+  LockstepBlock(LockstepTeam& team, std::size_t thread, std::byte* scratch)
+      : team_(team), thread_(thread), scratch_(scratch) {}
+
+  template <class G>
+  void for_each(std::size_t m, const G& g) {
+    for (std::size_t i = thread_; i < m; i += LockstepTeam::threads) g(i);
+    team_.barrier.arrive_and_wait();
+  }
+
+  template <class G>
+  void for_each(std::size_t rows, std::size_t cols, const G& g) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g)) return for_each(rows, cols / G::width, Wide<G>{g});
+    for_each(rows * cols, [&](std::size_t i) { g(i / cols, i % cols); });
+  }
+
+  template <class T, class G, class F>
+  T reduce(std::size_t m, T neutral, const G& g, const F& op) {
+    static_assert(sizeof(T) <= sizeof(team_.slot[0]));
+    T partial = neutral;
+    for (std::size_t i = thread_; i < m; i += LockstepTeam::threads) partial = op(partial, g(i));
+    std::memcpy(team_.slot[thread_], &partial, sizeof(T));
+    team_.barrier.arrive_and_wait();
+    T total = neutral;
+    for (std::size_t t = 0; t < LockstepTeam::threads; ++t) {
+      std::memcpy(&partial, team_.slot[t], sizeof(T));
+      total = op(total, partial);
+    }
+    team_.barrier.arrive_and_wait();
+    return total;
+  }
+
+  template <class T, class G>
+  void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
+    sum_all(rows, cols, g, out, static_cast<T*>(nullptr));
+  }
+  template <class T, class G>
+  void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    sum_all(rows, cols, g, first, second);
+  }
+
+  template <class T>
+  T* scratch(std::size_t m) {
+    std::byte* at = scratch_;
+    scratch_ += scratch_size<T>(m);
+    return reinterpret_cast<T*>(at);
+  }
+
+  template <class T>
+  void add(T* counter, T k) {
+    static_assert(std::is_integral_v<T>);
+    std::atomic_ref<T>(*counter).fetch_add(k, std::memory_order_relaxed);
+  }
+
+  bool leader() const { return thread_ == 0; }
+
+ private:
+  template <class T, class G>
+  void sum_all(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+    if constexpr (WideKernel<G>)
+      if (is_wide(cols, g))
+        return sum_groups<G::width>(
+            rows, cols / G::width, [&](std::size_t group) { return g.columns(group * G::width); }, first, second);
+    sum_groups<1>(
+        rows, cols, [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; }, first, second);
+  }
+  template <std::size_t width, class T, class G>
+  void sum_groups(std::size_t rows, std::size_t groups, const G& columns, T* first, T* second) {
+    for_each(groups, [&](std::size_t group) {
+      const auto values_of = columns(group);
+      using Values = decltype(values_of(rows));
+      static_assert(SumsOf<Values, T, width>);
+      constexpr std::size_t n = sizeof(Values) / sizeof(T);
+      T sums[n] = {};
+      for (std::size_t r = 0; r < rows; ++r) {
+        const Values values = values_of(r);
+        T each[n];
+        std::memcpy(each, &values, sizeof(values));
+        for (std::size_t i = 0; i < n; ++i) sums[i] += each[i];
+      }
+      for (std::size_t k = 0; k < width; ++k) first[group * width + k] = sums[k];
+      if constexpr (n == 2 * width)
+        for (std::size_t k = 0; k < width; ++k) second[group * width + k] = sums[width + k];
+    });
+  }
+
+  LockstepTeam& team_;
+  std::size_t thread_;
+  std::byte* scratch_;
+};
+
+}  // namespace lotar
