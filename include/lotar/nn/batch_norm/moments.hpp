@@ -133,11 +133,11 @@ struct NormParts {
     }
     LOTAR_FN auto columns(std::size_t c) const {
       return [parts = parts, at = first + c, m = load_pack<width>(all + c)](std::size_t p) {
-        const auto mean = load_pack<width>(parts.mean + p * parts.stride + at);
-        auto squares = load_pack<width>(parts.squares + p * parts.stride + at);
+        const auto of_part = load_pack<width>(parts.mean + p * parts.stride + at);
+        auto sums = load_pack<width>(parts.squares + p * parts.stride + at);
         const A n = parts.count(p);
-        for (std::size_t k = 0; k < width; ++k) squares[k] = value(squares[k], n, mean[k], m[k]);
-        return squares;
+        for (std::size_t k = 0; k < width; ++k) sums[k] = value(sums[k], n, of_part[k], m[k]);
+        return sums;
       };
     }
   };
