@@ -319,7 +319,7 @@ TEST_CASE("over 200 steps a training's loss is that of the direct sums within 2 
     return means;
   };
   const auto direct = losses(false), winograd = losses(true);
-  CHECK(direct.back() < .9 * direct.front());
+  CHECK(direct.back() < .9 * std::log(63.));  // the loss of views that a network cannot tell apart
   CHECK(direct != winograd);
   for (std::size_t i = 0; i < direct.size(); ++i) {
     CAPTURE(i);
