@@ -25,6 +25,11 @@ static_assert(BlockOf<TestBackend::Block>);
 template <class T, std::size_t N = 1>
 using Array = Tensor<T, N, TestBackend>;
 
+/// Whose default is not of zero bytes.
+struct Seven {
+  std::int32_t value = 7;
+};
+
 struct Triple {
   float a;
   std::uint8_t b;
@@ -118,7 +123,7 @@ TEST_CASE("upload, copy and download keep every byte") {
   }
 }
 
-TEST_CASE("fill writes zeros of any type, -0 as well, and nothing to an empty view") {
+TEST_CASE("fill writes zeros of any type, -0 and defaults of their own as well, and nothing to an empty view") {
   TestBackend b;
   const Tensor<float, 1, TestBackend> f(b, {5}), none(b, {0});
   const Tensor<bf16, 1, TestBackend> h(b, {5});
@@ -131,6 +136,9 @@ TEST_CASE("fill writes zeros of any type, -0 as well, and nothing to an empty vi
   for (const bf16 v : h.to_host(b)) CHECK(v.bits == 0);
   b.fill(none.view(), 0);
   CHECK(none.to_host(b).empty());
+  const Tensor<Seven, 1, TestBackend> sevens(b, {5});
+  b.fill(sevens.view(), {});
+  for (const Seven s : sevens.to_host(b)) CHECK(s.value == 7);
 }
 
 TEST_CASE("fill writes values of any type, and no more than its view") {

@@ -91,8 +91,8 @@ class Cuda {
   /// Sets every element to the value.
   template <class T, std::size_t N>
   void fill(const View<T, N, Memory>& to, std::type_identity_t<T> value) {
-    const T zero{};
-    if (std::memcmp(&value, &zero, sizeof(T)) == 0) return clear(to.data, to.size() * sizeof(T));
+    constexpr std::byte zeros[sizeof(T)] = {};
+    if (std::memcmp(&value, zeros, sizeof(T)) == 0) return clear(to.data, to.size() * sizeof(T));
     for_each(to.size(), detail::Fill<T>{to.data, value});
   }
 
