@@ -55,11 +55,13 @@ class LockstepBlock {
 
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    sum_all(rows, cols, g, out, static_cast<T*>(nullptr));
+    T* const outputs[] = {out};
+    sum_all(rows, cols, g, outputs);
   }
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
-    sum_all(rows, cols, g, first, second);
+    T* const outputs[] = {first, second};
+    sum_all(rows, cols, g, outputs);
   }
 
   template <class T>
@@ -78,32 +80,21 @@ class LockstepBlock {
   bool leader() const { return thread_ == 0; }
 
  private:
-  template <class T, class G>
-  void sum_all(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
-    if constexpr (WideKernel<G>)
-      if (is_wide(cols, g))
-        return sum_groups<G::width>(
-            rows, cols / G::width, [&](std::size_t group) { return g.columns(group * G::width); }, first, second);
-    sum_groups<1>(
-        rows, cols, [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; }, first, second);
-  }
-  template <std::size_t width, class T, class G>
-  void sum_groups(std::size_t rows, std::size_t groups, const G& columns, T* first, T* second) {
-    for_each(groups, [&](std::size_t group) {
-      const auto values_of = columns(group);
-      using Values = decltype(values_of(rows));
-      static_assert(SumsOf<Values, T, width>);
-      constexpr std::size_t n = sizeof(Values) / sizeof(T);
-      T sums[n] = {};
-      for (std::size_t r = 0; r < rows; ++r) {
-        const Values values = values_of(r);
-        T each[n];
-        std::memcpy(each, &values, sizeof(values));
-        for (std::size_t i = 0; i < n; ++i) sums[i] += each[i];
-      }
-      for (std::size_t k = 0; k < width; ++k) first[group * width + k] = sums[k];
-      if constexpr (n == 2 * width)
-        for (std::size_t k = 0; k < width; ++k) second[group * width + k] = sums[width + k];
+  template <class G, class T, std::size_t outputs>
+  void sum_all(std::size_t rows, std::size_t cols, const G& g, T* const (&out)[outputs]) {
+    by_column_groups(cols, g, [&](auto width, std::size_t groups, const auto& columns) {
+      using Values = ColumnValues<T, width(), outputs>;
+      static_assert(std::is_same_v<decltype(columns(groups)(rows)), Values>);
+      for_each(groups, [&](std::size_t group) {
+        const auto values_of = columns(group);
+        T sums[outputs * width()] = {}, each[outputs * width()];
+        for (std::size_t r = 0; r < rows; ++r) {
+          const Values values = values_of(r);
+          std::memcpy(each, &values, sizeof(values));
+          for (std::size_t i = 0; i < outputs * width(); ++i) sums[i] += each[i];
+        }
+        for (std::size_t i = 0; i < outputs * width(); ++i) out[i / width()][group * width() + i % width()] = sums[i];
+      });
     });
   }
 

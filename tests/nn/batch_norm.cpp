@@ -168,6 +168,19 @@ TEST_CASE_TEMPLATE("all of it agrees with plain loops", T, double, float) {
       }
 }
 
+TEST_CASE("tiles are taller where there are many rows") {
+  CHECK(detail::NormTiles(524288, 64).height == 256);
+  CHECK(detail::NormTiles(524289, 64).height == 257);
+  CHECK(detail::NormTiles(std::size_t{1} << 21, 64).height == 512);
+  const std::size_t rows = 524289, cols = 1;
+  const auto x = noise_values(rows * cols, 1);
+  const Result got = run<double>(rows, cols, x, true, false), wanted = plain(rows, cols, x, true, false);
+  check_equal(got.y, wanted.y, 1e-12);
+  check_equal(got.dx, wanted.dx, 1e-12);
+  check_equal(got.running_mean, wanted.running_mean, 1e-12);
+  check_equal(got.running_var, wanted.running_var, 1e-12);
+}
+
 TEST_CASE("a large mean costs no digits") {
   const std::size_t rows = 700, cols = 2;
   auto x = noise_values(rows * cols, 1);

@@ -3,6 +3,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/config.hpp>
@@ -82,10 +83,23 @@ concept WideKernel = requires(const F& f, std::size_t i) {
   { f.is_aligned() } -> std::same_as<bool>;
 };
 
-/// What Block::sum_columns may be given for sums of T: T or a pack of it, or a pair of either for two outputs.
-template <class Values, class T, std::size_t width>
-concept SumsOf = (width == 1 && (std::same_as<Values, T> || std::same_as<Values, Pair<T>>)) ||
-                 (width > 1 && (std::same_as<Values, Pack<T, width>> || std::same_as<Values, Pair<Pack<T, width>>>));
+namespace detail {
+
+template <class T, std::size_t width>
+struct ColumnPack {
+  using type = Pack<T, width>;
+};
+template <class T>
+struct ColumnPack<T, 1> {
+  using type = T;
+};
+
+}  // namespace detail
+
+/// What Block::sum_columns is given at a time for sums of T: of so many columns, for one output or two.
+template <class T, std::size_t width, std::size_t outputs>
+using ColumnValues = std::conditional_t<outputs == 1, typename detail::ColumnPack<T, width>::type,
+                                        Pair<typename detail::ColumnPack<T, width>::type>>;
 
 /// f over groups of columns: (r, group).
 template <WideKernel F>
@@ -98,6 +112,18 @@ struct Wide {
 template <WideKernel F>
 LOTAR_FN bool is_wide(std::size_t cols, const F& f) {
   return cols % F::width == 0 && f.is_aligned();
+}
+
+/// For Block::sum_columns, g by packs where it may be, else by single columns: f(width, groups, columns), with the width as
+/// std::integral_constant, and columns(group)(r) the values of row r in a group.
+template <class G, class F>
+LOTAR_FN void by_column_groups(std::size_t cols, const G& g, const F& f) {
+  if constexpr (WideKernel<G>)
+    if (is_wide(cols, g))
+      return f(std::integral_constant<std::size_t, G::width>(), cols / G::width,
+               [&](std::size_t group) { return g.columns(group * G::width); });
+  f(std::integral_constant<std::size_t, 1>(), cols,
+    [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; });
 }
 
 }  // namespace lotar

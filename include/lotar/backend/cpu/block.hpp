@@ -43,11 +43,13 @@ class CpuBlock {
 
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    sum_strips<64>(rows, cols, g, out, static_cast<T*>(nullptr));
+    T* const outputs[] = {out};
+    sum_strips(rows, cols, g, outputs);
   }
   template <class T, class G>
   void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
-    sum_strips<32>(rows, cols, g, first, second);
+    T* const outputs[] = {first, second};
+    sum_strips(rows, cols, g, outputs);
   }
 
   template <class T>
@@ -66,33 +68,33 @@ class CpuBlock {
   bool leader() const { return true; }
 
  private:
-  template <std::size_t Most, class T, class G>
-  static void sum_strips(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
+  template <class G, class T, std::size_t outputs>
+  static void sum_strips(std::size_t rows, std::size_t cols, const G& g, T* const (&out)[outputs]) {
+    constexpr std::size_t most = 64 / outputs;  // sums that registers hold
     std::size_t c = 0;
-    for (; c + Most <= cols; c += Most) sum_strip<Most>(rows, c, g, first, second);
-    for (; c + 16 <= cols; c += 16) sum_strip<16>(rows, c, g, first, second);
-    for (; c + 4 <= cols; c += 4) sum_strip<4>(rows, c, g, first, second);
-    for (; c < cols; ++c) sum_strip<1>(rows, c, g, first, second);
+    for (; c + most <= cols; c += most) sum_strip<most>(rows, c, g, out);
+    for (; c + 16 <= cols; c += 16) sum_strip<16>(rows, c, g, out);
+    for (; c + 4 <= cols; c += 4) sum_strip<4>(rows, c, g, out);
+    for (; c < cols; ++c) sum_strip<1>(rows, c, g, out);
   }
 
-  /// The sums of Width columns, side by side in registers.
-  template <std::size_t Width, class T, class G>
-  static void sum_strip(std::size_t rows, std::size_t begin, const G& g, T* first, T* second) {
-    constexpr bool pairs = std::is_same_v<decltype(g(rows, begin)), Pair<T>>;
-    T sum[Width] = {}, other[Width] = {};
+  /// The sums of `width` columns, side by side in registers.
+  template <std::size_t width, class G, class T, std::size_t outputs>
+  static void sum_strip(std::size_t rows, std::size_t begin, const G& g, T* const (&out)[outputs]) {
+    static_assert(std::is_same_v<decltype(g(rows, begin)), ColumnValues<T, 1, outputs>>);
+    T sums[outputs][width] = {};
     for (std::size_t r = 0; r < rows; ++r)
-      detail::independent(0, Width, [&](std::size_t c) {
+      detail::independent(0, width, [&](std::size_t c) {
         const auto value = g(r, begin + c);
-        if constexpr (pairs) {
-          sum[c] += value.first;
-          other[c] += value.second;
+        if constexpr (outputs == 1) {
+          sums[0][c] += value;
         } else {
-          sum[c] += value;
+          sums[0][c] += value.first;
+          sums[1][c] += value.second;
         }
       });
-    for (std::size_t c = 0; c < Width; ++c) first[begin + c] = sum[c];
-    if constexpr (pairs)
-      for (std::size_t c = 0; c < Width; ++c) second[begin + c] = other[c];
+    for (std::size_t o = 0; o < outputs; ++o)
+      for (std::size_t c = 0; c < width; ++c) out[o][begin + c] = sums[o][c];
   }
 
   std::byte* scratch_;

@@ -53,11 +53,13 @@ class CudaBlock {
 
   template <class T, class G>
   __device__ void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* out) {
-    sum_any(rows, cols, g, out, static_cast<T*>(nullptr));
+    T* const outputs[] = {out};
+    sum_all(rows, cols, g, outputs);
   }
   template <class T, class G>
   __device__ void sum_columns(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
-    sum_any(rows, cols, g, first, second);
+    T* const outputs[] = {first, second};
+    sum_all(rows, cols, g, outputs);
   }
 
   template <class T>
@@ -92,24 +94,21 @@ class CudaBlock {
     }
   };
 
-  template <class T, class G>
-  __device__ void sum_any(std::size_t rows, std::size_t cols, const G& g, T* first, T* second) {
-    if constexpr (WideKernel<G>)
-      if (is_wide(cols, g))
-        return sum_groups<G::width>(
-            rows, cols / G::width, [&](std::size_t group) { return g.columns(group * G::width); }, first, second);
-    sum_groups<1>(
-        rows, cols, [&](std::size_t c) { return [&g, c](std::size_t r) { return g(r, c); }; }, first, second);
+  template <class G, class T, std::size_t outputs>
+  __device__ void sum_all(std::size_t rows, std::size_t cols, const G& g, T* const (&out)[outputs]) {
+    by_column_groups(cols, g, [&](auto width, std::size_t groups, const auto& columns) {
+      sum_groups<decltype(width)::value>(rows, groups, columns, out);
+    });
   }
 
   /// Sums over the rows of columns(group)(r): `width` neighbours, of one value each or of a pair. Narrow matrices are
   /// cut in rows for several threads, whose sums are added by a tree over a warp's lanes, and over the warps in order.
-  template <std::size_t width, class T, class Columns>
-  __device__ void sum_groups(std::size_t rows, std::size_t groups, const Columns& columns, T* first, T* second) {
-    using Values = decltype(columns(groups)(rows));
-    constexpr std::size_t n = sizeof(Values) / sizeof(T),
-                          at_once = n * sizeof(T) < partial_bytes ? n : partial_bytes / sizeof(T);
-    static_assert(SumsOf<Values, T, width> && n % at_once == 0);
+  template <std::size_t width, class Columns, class T, std::size_t outputs>
+  __device__ void sum_groups(std::size_t rows, std::size_t groups, const Columns& columns, T* const (&out)[outputs]) {
+    using Values = ColumnValues<T, width, outputs>;
+    static_assert(std::is_same_v<decltype(columns(groups)(rows)), Values>);
+    constexpr std::size_t n = outputs * width, at_once = n * sizeof(T) < partial_bytes ? n : partial_bytes / sizeof(T);
+    static_assert(n % at_once == 0);
     const Grid grid(groups);
     const bool in_warp = grid.width < warp;  // then lanes of a warp have the same columns
     const unsigned height = in_warp ? blockDim.x / warp : grid.height, row = in_warp ? threadIdx.x / warp : grid.row;
@@ -143,11 +142,8 @@ class CudaBlock {
                 sums[i + k] += partial[(r * grid.width + grid.col) * at_once + k];
           __syncthreads();
         }
-      if (holds && row == 0 && group < groups) {
-        for (std::size_t k = 0; k < width; ++k) first[group * width + k] = sums[k];
-        if constexpr (n == 2 * width)
-          for (std::size_t k = 0; k < width; ++k) second[group * width + k] = sums[width + k];
-      }
+      if (holds && row == 0 && group < groups)
+        for (std::size_t i = 0; i < n; ++i) out[i / width][group * width + i % width] = sums[i];
       __syncthreads();
     }
   }

@@ -17,6 +17,9 @@ namespace lotar::detail {
 
 enum class ConvolutionKind : std::int64_t { forward, backward_data, backward_filter };
 
+/// The channels of which bf16 has fast engines multiples. Images of fewer are "of few".
+inline constexpr std::size_t padded_channels = 8;
+
 /// How an array is stored.
 enum class Storage : std::int64_t { float64, float32, bf16 };
 

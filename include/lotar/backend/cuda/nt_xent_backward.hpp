@@ -62,8 +62,8 @@ struct NtXentBackward {
       for (unsigned step = 0; step < width / 16; ++step) {
         LeftFragment a[2][2];
         RightFragments b[2][2];
-        load_left<width>(a, left, step);
-        load_right<width>(b, right + odd * tile_bytes, step);
+        load_factors<width>(a, left, step);
+        load_factors<width>(b, right + odd * tile_bytes, step);
         tile.add(a, b);
       }
 

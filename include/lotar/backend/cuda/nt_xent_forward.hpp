@@ -48,7 +48,7 @@ struct NtXentForward {
     constexpr unsigned steps = width / 16;
     LeftFragment a[steps][2][2];
 #pragma unroll
-    for (unsigned step = 0; step < steps; ++step) load_left<width>(a[step], Tile::left(rows, warp_row), step);
+    for (unsigned step = 0; step < steps; ++step) load_factors<width>(a[step], Tile::left(rows, warp_row), step);
     const std::uint32_t right = Tile::right(columns, 0);
 
     float tops[4], lane_sums[4] = {};
@@ -64,7 +64,7 @@ struct NtXentForward {
 #pragma unroll
       for (unsigned step = 0; step < steps; ++step) {
         RightFragments b[2][2];
-        load_right<width>(b, right + other, step);
+        load_factors<width>(b, right + other, step);
         cosines.add(a[step], b);
       }
       if (anchors.are_in(row, column))

@@ -118,23 +118,14 @@ struct WarpTile {
   }
 };
 
-/// The right factors of a step: columns of a tile in shared memory, in halves.
-template <unsigned width>
-__device__ void load_right(RightFragments (&b)[2][2], std::uint32_t address, unsigned step) {
-#pragma unroll
-  for (unsigned half = 0; half < 2; ++half)
-#pragma unroll
-    for (unsigned n = 0; n < 2; ++n)
-      load_matrices(b[half][n].words, HalvesTile<width>::at(address, 16 * n, half * width / 16 + step));
-}
-/// The left factors: rows.
-template <unsigned width>
-__device__ void load_left(LeftFragment (&a)[2][2], std::uint32_t address, unsigned step) {
+/// The factors of a step from a tile in shared memory, in halves: left ones are rows, right ones columns.
+template <unsigned width, class Fragment>
+__device__ void load_factors(Fragment (&fragments)[2][2], std::uint32_t address, unsigned step) {
 #pragma unroll
   for (unsigned half = 0; half < 2; ++half)
 #pragma unroll
     for (unsigned i = 0; i < 2; ++i)
-      load_matrices(a[half][i].words, HalvesTile<width>::at(address, 16 * i, half * width / 16 + step));
+      load_matrices(fragments[half][i].words, HalvesTile<width>::at(address, 16 * i, half * width / 16 + step));
 }
 
 /// Of 2N anchors.

@@ -19,8 +19,7 @@
 /// over all pixels it cuts better (see ConvolutionPlans).
 namespace lotar::detail {
 
-/// As many as 16 bytes hold: a pixel is one store.
-inline constexpr std::size_t padded_channels = pack_width<bf16>;
+static_assert(padded_channels == pack_width<bf16>);  // a pixel is one store
 
 /// f(pixel) of an image, or place of a filter: its few channels, and zeros behind.
 struct PadChannels {

@@ -281,7 +281,7 @@ class ConvolutionPlans {
   /// Which heuristics are asked, in turn. For filter gradients of few channels B first: it cuts the sum over all pixels
   /// in enough parts for the device, where A is three times as slow.
   static std::vector<cudnnBackendHeurMode_t> heuristics(const ConvolutionProblem& p) {
-    if (p.kind == ConvolutionKind::backward_filter && p.factors == Storage::bf16 && p.extents[0][3] < 8)
+    if (p.kind == ConvolutionKind::backward_filter && p.factors == Storage::bf16 && p.extents[0][3] < padded_channels)
       return {CUDNN_HEUR_MODE_B, CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
     return {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
   }
