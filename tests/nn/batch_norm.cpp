@@ -1,5 +1,6 @@
 #include <lotar/nn/batch_norm.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 #include <utility>
@@ -295,6 +296,40 @@ TEST_CASE("the rows of one process are synchronized with nobody's: one alone has
   CHECK(state.statistics.to_host(b) == plain_state.statistics.to_host(plain));
 }
 
+TEST_CASE("moments that are given are not taken again, nor by one of several processes") {
+  const std::size_t rows = 23, cols = 3, height = 5, parts = 5;
+  const std::vector<double> x = noise_values(rows * cols, 1);
+  std::vector<double> mean(parts * cols), squares(parts * cols);
+  for (std::size_t p = 0; p < parts; ++p)
+    for (std::size_t c = 0; c < cols; ++c) {
+      const std::size_t first = p * height, last = std::min(rows, first + height);
+      double &m = mean[p * cols + c], &sq = squares[p * cols + c];
+      for (std::size_t r = first; r < last; ++r) m += x[r * cols + c] / static_cast<double>(last - first);
+      for (std::size_t r = first; r < last; ++r) sq += (x[r * cols + c] - m) * (x[r * cols + c] - m);
+    }
+  const auto run_on = [&](auto& b, const std::vector<double>& values, bool given, bool synchronized) {
+    using B = std::decay_t<decltype(b)>;
+    ParameterTable table;
+    const BatchNorm norm(table, "bn", cols, true);
+    NetworkState<double, B> state(b, table, 1);
+    auto pass = state.pass(b, true);
+    pass.synchronized = synchronized;
+    const Tensor<double, 2, B> m(b, {{parts, cols}}, mean), sq(b, {{parts, cols}}, squares);
+    ColumnMoments<double, typename B::Memory> moments;
+    if (given) moments = {m, sq, height};
+    const auto y = norm.forward(b, Tensor<double, 2, B>(b, {{rows, cols}}, values), pass, {}, moments);
+    return std::pair(y.to_host(b), state.statistics.to_host(b));
+  };
+  TestBackend b;
+  OneRank rank;
+  const auto wanted = run_on(b, x, false, false), given = run_on(b, x, true, false),
+             shared = run_on(rank, x, true, true);
+  check_equal(given.first, wanted.first, 1e-14), check_equal(given.second, wanted.second, 1e-14);
+  check_equal(shared.first, wanted.first, 1e-14), check_equal(shared.second, wanted.second, 1e-14);
+  const std::vector<double> zeros(rows * cols, 0.);  // of another x, since it is not read for them
+  CHECK(run_on(b, zeros, true, false).second == given.second);
+}
+
 TEST_CASE("what does not fit is refused") {
   TestBackend b;
   ParameterTable table;
@@ -308,6 +343,11 @@ TEST_CASE("what does not fit is refused") {
                        "BatchNorm: x must be [M, 3] with M >= 2, got [1, 3]", ShapeError);
   CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, Array<2, float>(b, {{4, 4}})),
                        "BatchNorm: residual must be [4, 3], got [4, 4]", ShapeError);
+  const Array<2, float> two(b, {{2, 3}}), one(b, {{1, 3}});
+  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {one, two, 3}),
+                       "BatchNorm: moments.mean must be [2, 3], got [1, 3]", ShapeError);
+  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {two, one, 3}),
+                       "BatchNorm: moments.squares must be [2, 3], got [1, 3]", ShapeError);
   norm.forward(b, x.share(), train);
   CHECK_THROWS_WITH_AS(norm.backward(b, Array<2, float>(b, {{5, 3}}), train),
                        "BatchNorm::backward: dy must be [4, 3], got [5, 3]", ShapeError);

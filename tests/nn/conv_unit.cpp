@@ -1,6 +1,10 @@
 #include <lotar/nn/conv_unit.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -115,6 +119,70 @@ TEST_CASE("stored as bf16, the unit differs from float by bf16's rounding") {
       CHECK(worst <= 0x1p-7 * largest);
     }
   }
+}
+
+/// A backend that takes the moments of parts of 5 rows, one part after the other.
+struct TakesMoments : TestBackend {
+  TakesMoments() = default;
+  explicit TakesMoments(TestBackend base) : TestBackend(std::move(base)) {}
+  TakesMoments fork() const { return TakesMoments(TestBackend::fork()); }
+
+  template <class T>
+  std::size_t conv2d_moment_rows(const Extents<4>&, const Extents<4>&, Conv2d) const {
+    return 5;
+  }
+  using TestBackend::conv2d_forward;
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
+    conv2d_forward(x, filter, conv, y);
+    std::vector<T> values(y.size());
+    download(y.flat(), std::span<T>(values));
+    const std::size_t cols = y.extent(3), rows = y.size() / cols, parts = moments.mean.extent(0);
+    REQUIRE(moments.height == 5);
+    REQUIRE(parts == (rows + 4) / 5);
+    std::vector<Accum<T>> mean(parts * cols), squares(parts * cols);
+    for (std::size_t i = 0; i < parts * cols; ++i) {
+      const std::size_t first = i / cols * 5, count = std::min<std::size_t>(5, rows - first);
+      const auto value = [&](std::size_t r) { return static_cast<Accum<T>>(values[(first + r) * cols + i % cols]); };
+      for (std::size_t r = 0; r < count; ++r) mean[i] += value(r) / static_cast<Accum<T>>(count);
+      for (std::size_t r = 0; r < count; ++r) squares[i] += (value(r) - mean[i]) * (value(r) - mean[i]);
+    }
+    upload(mean, moments.mean.flat());
+    upload(squares, moments.squares.flat());
+    ++taken;
+  }
+
+  std::size_t taken = 0;
+};
+static_assert(ConvMomentsBackend<TakesMoments>);
+
+TEST_CASE("a backend that takes moments as it convolves trains alike; in evaluation it takes none") {
+  const auto run = [](auto& b) {
+    using B = std::decay_t<decltype(b)>;
+    ParameterTable table;
+    const ConvUnit unit(table, "conv", "bn", {2, 3, 3, Conv2d{2, 1}});
+    NetworkState<double, B> state(b, table, 1);
+    const Extents<4> in{{3, 5, 4, 2}}, out{{3, 3, 2, 3}};
+    auto pass = state.pass(b, true);
+    const auto input = [&](const Extents<4>& extents, std::size_t stream) {
+      return Tensor<double, 4, B>(b, extents, noise_values(extents.size(), stream));
+    };
+    std::vector<double> all = unit.forward(b, input(in, 1), pass, input(out, 3)).to_host(b);
+    const auto add = [&](const std::vector<double>& values) { all.insert(all.end(), values.begin(), values.end()); };
+    add(unit.backward(b, input(out, 2), pass).to_host(b));
+    add(state.gradients.to_host(b)), add(state.statistics.to_host(b));
+    auto evaluation = state.pass(b, false);
+    add(unit.forward(b, input(in, 1), evaluation).to_host(b));
+    return all;
+  };
+  TestBackend b;
+  TakesMoments takes;
+  const std::vector<double> wanted = run(b), got = run(takes);
+  CHECK(takes.taken == 1);
+  REQUIRE(got.size() == wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
 }
 
 TEST_CASE("backward adds to a gradient given; backward_first gives the parameters' gradients alone") {

@@ -36,11 +36,13 @@ class BatchNorm {
   /// @tparam U        how the pass stores activations; x may be Accum<U>, as a projector's rows are
   /// @param x         [M, C]; when training, M >= 2, or 1 where other processes have rows as well
   /// @param residual  empty, or [M, C]
+  /// @param moments   empty, or those of x, which are then not taken again; read when training
   /// @return          [M, C]
   /// @throws ShapeError if the shapes differ from these, or the pass's arrays do not reach this layer's entries.
-  /// @cost            2 passes over x when training, 1 else; writes the result; scratch: as backward
+  /// @cost            2 passes over x when training, 1 with moments or else; writes the result; scratch: as backward
   template <class T, class U, class B>
-  Tensor<T, 2, B> forward(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass, const Tensor<T, 2, B>& residual = {}) const {
+  Tensor<T, 2, B> forward(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass, const Tensor<T, 2, B>& residual = {},
+                          const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
     using A = Accum<T>;
     using M = typename B::Memory;
     const std::size_t rows = x.extent(0);
@@ -49,23 +51,29 @@ class BatchNorm {
       throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
                        (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
+    if (moments.height > 0) {
+      const Extents<2> parts{{(rows + moments.height - 1) / moments.height, channels_}};
+      check_shape("BatchNorm", "moments.mean", parts, moments.mean.extents);
+      check_shape("BatchNorm", "moments.squares", parts, moments.squares.extents);
+    }
     Tensor<A, 1, B> mean(b, {{channels_}}), scale(b, {{channels_}}), count;
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
-      const detail::NormStatistics<A, B> tiles(b, View<const T, 2, M>(x));
-      detail::NormParts<A> parts = tiles.parts;
-      Tensor<A, 2, B> moments;
+      detail::NormStatistics<A, B> own;
+      if (moments.height == 0) own = detail::norm_statistics(b, x);
+      auto parts = detail::NormParts<A>::of(moments.height == 0 ? own.moments : moments, rows);
+      Tensor<A, 2, B> all;
       if constexpr (Distributed<B>) {
         if (pass.synchronized) {
-          const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
-          moments = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
+          const Tensor<A, 2, B> share(b, {{1, 2 * channels_ + 1}});
+          all = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
           count = Tensor<A, 1, B>(b, {{1}});
           b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
-                           detail::NormOwnMoments<A, M>{parts, channels_, own});
-          b.all_gather(own, moments.view());
-          const A* const first = moments.data;
-          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), moments.extent(1), 0, 0};
+                           detail::NormOwnMoments<A, M>{parts, channels_, share});
+          b.all_gather(share, all.view());
+          const A* const first = all.data;
+          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), 0, 0};
         }
       }
       b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),

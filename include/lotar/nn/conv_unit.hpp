@@ -41,17 +41,21 @@ class ConvUnit {
   /// @return          [N, P, Q, K]
   /// @throws ShapeError if x does not fit the filter or the residual the result, if there are fewer than 2 pixels N P Q
   ///                  when training, or if the pass's arrays do not reach this unit's entries.
-  /// @cost            2 N P Q K R S C flops and 3 passes over the result
+  /// @cost            2 N P Q K R S C flops and 3 passes over the result, 2 where the backend takes its moments when it
+  ///                  convolves
   template <class T, class B>
   Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
     const Extents<4> out = conv2d_output(x.extents, filter_extents_, conv_);
     Tensor<T, 4, B> y(b, out);
-    b.conv2d_forward(x, filter(pass), conv_, y);
+    const auto statistics = convolve(b, x, pass, y);
     pass.keep(std::move(x));
     const Extents<2> rows{{out[0] * out[1] * out[2], out[3]}};
-    if (!residual.data) return norm_.forward(b, std::move(y).reshaped(rows), pass).reshaped(out);
-    check_shape("ConvUnit", "residual", out, residual.extents);
-    return norm_.forward(b, std::move(y).reshaped(rows), pass, std::move(residual).reshaped(rows)).reshaped(out);
+    Tensor<T, 2, B> added;
+    if (residual.data) {
+      check_shape("ConvUnit", "residual", out, residual.extents);
+      added = std::move(residual).reshaped(rows);
+    }
+    return norm_.forward(b, std::move(y).reshaped(rows), pass, added, statistics.moments).reshaped(out);
   }
 
   /// @param dy      the gradient of the result; becomes that of the residual
@@ -81,6 +85,24 @@ class ConvUnit {
   template <class T, class B>
   View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
     return pass.filter(filter_, filter_extents_.size()).reshape(filter_extents_);
+  }
+
+  /// y = the convolution of x, and for training its moments, if the backend takes them with it.
+  template <class T, class B>
+  detail::NormStatistics<Accum<T>, B> convolve(B& b, const Tensor<T, 4, B>& x, const Pass<T, B>& pass,
+                                               const Tensor<T, 4, B>& y) const {
+    detail::NormStatistics<Accum<T>, B> statistics;
+    if constexpr (ConvMomentsBackend<B>) {
+      const std::size_t height =
+          pass.training ? b.template conv2d_moment_rows<T>(x.extents, filter_extents_, conv_) : 0;
+      if (height > 0) {
+        statistics = {b, y.extent(0) * y.extent(1) * y.extent(2), y.extent(3), height};
+        b.conv2d_forward(x, filter(pass), conv_, y.view(), statistics.moments);
+        return statistics;
+      }
+    }
+    b.conv2d_forward(x, filter(pass), conv_, y.view());
+    return statistics;
   }
 
   /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input.

@@ -97,6 +97,12 @@ struct NormParts {
   const A *mean, *squares, *counts;  // a row a part, `stride` apart; counts null: tiles of `height` of `rows` rows
   std::size_t parts, stride, rows, height;
 
+  template <class Memory>
+  static NormParts of(const ColumnMoments<A, Memory>& moments, std::size_t rows) {
+    const Extents<2>& extents = moments.mean.extents;
+    return {moments.mean.data, moments.squares.data, nullptr, extents[0], extents[1], rows, moments.height};
+  }
+
   LOTAR_FN A count(std::size_t part) const {
     return counts ? counts[part * stride] : static_cast<A>(min(height, rows - part * height));
   }
@@ -165,21 +171,27 @@ Work norm_strip_work(std::size_t parts) {
   return {parts * norm_strip, scratch_size<A>(norm_strip)};
 }
 
-/// The moments of the tiles of x [M, C].
+/// Memory for the moments of parts of `height` rows of [rows, cols].
 template <class A, class B>
 struct NormStatistics {
-  Tensor<A, 2, B> mean, squares;  // [tiles, C]
-  NormParts<A> parts;
+  Tensor<A, 2, B> mean, squares;  // [parts, C]
+  ColumnMoments<A, typename B::Memory> moments;
 
-  template <class T>
-  NormStatistics(B& b, const View<const T, 2, typename B::Memory>& x) {
-    const NormTiles tiles(x.extent(0), x.extent(1));
-    mean = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
-    squares = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
-    b.for_each_block(tiles.count, tiles.work(), NormTileMoments<T>{tiles, x.data, mean.data, squares.data});
-    parts = {mean.data, squares.data, nullptr, tiles.count, tiles.cols, tiles.rows, tiles.height};
-  }
+  NormStatistics() = default;
+  NormStatistics(B& b, std::size_t rows, std::size_t cols, std::size_t height)
+      : mean(b, {{(rows + height - 1) / height, cols}}),
+        squares(b, mean.extents),
+        moments{mean.view(), squares.view(), height} {}
 };
+
+/// The moments of the tiles of x [M, C].
+template <class T, class B>
+NormStatistics<Accum<T>, B> norm_statistics(B& b, const Tensor<T, 2, B>& x) {
+  const NormTiles tiles(x.extent(0), x.extent(1));
+  NormStatistics<Accum<T>, B> of(b, tiles.rows, tiles.cols, tiles.height);
+  b.for_each_block(tiles.count, tiles.work(), NormTileMoments<T>{tiles, x.data, of.mean.data, of.squares.data});
+  return of;
+}
 
 /// The moments of this process' rows, for the others: means, sums of squares, and the number of rows.
 template <class A, class M>
