@@ -1,6 +1,10 @@
 #include "convolution.hpp"
 
+#include <cmath>
 #include <cstdint>
+#include <numeric>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <lotar/core/bf16.hpp>
@@ -11,6 +15,10 @@
 using namespace lotar;
 
 namespace {
+
+/// Of bf16: one rounding of the largest, and two: what is added to may be rounded again, and make the largest smaller.
+/// CUDA rounds gradients of most filters, too.
+constexpr double once = 4e-3, twice = 8e-3;
 
 template <class T, std::size_t N = 1>
 using Array = Tensor<T, N, TestBackend>;
@@ -78,38 +86,113 @@ TEST_CASE("convolutions of odd shapes") {
   check_convolution<float>(b, {{1, 32, 32, 3}, {64, 3, 3, 3}, {1, 1}});
 }
 
+/// The moments that a backend takes as it convolves, against those of the result.
+template <class B>
+void check_moments(B& b, const ConvolutionCase& p) {
+  if constexpr (ConvMomentsBackend<B>) {
+    const Array<bf16, 4> x(b, p.x, convolution_values<bf16>(p.x.size(), 0)),
+        w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)), y(b, p.y()), plain(b, p.y());
+    const std::size_t parts = b.conv2d_moment_parts(x, w, p.conv, y.view()), cols = p.filter[0];
+    if (parts == 0 || p.y().size() == cols) return;
+    const Array<float, 2> mean(b, {{parts, cols}}), squares(b, {{parts, cols}});
+    const Array<float, 1> counts(b, {{parts}});
+    b.conv2d_forward(x, w, p.conv, y.view(), {mean.view(), squares.view(), counts.view()});
+    b.conv2d_forward(x, w, p.conv, plain);
+    const auto values = to_double(y.to_host(b));
+    CHECK(values == to_double(plain.to_host(b)));
+    const auto m = mean.to_host(b), sq = squares.to_host(b), n = counts.to_host(b);
+    const double rows = static_cast<double>(values.size() / cols);
+    CHECK(std::accumulate(n.begin(), n.end(), 0.) == rows);
+    for (std::size_t c = 0; c < cols; ++c) {
+      double sum = 0, wanted = 0, got = 0, about = 0, got_about = 0;
+      for (std::size_t i = c; i < values.size(); i += cols) sum += values[i];
+      wanted = sum / rows;
+      for (std::size_t i = c; i < values.size(); i += cols) about += (values[i] - wanted) * (values[i] - wanted);
+      for (std::size_t k = 0; k < parts; ++k) got += double{n[k]} * double{m[k * cols + c]} / rows;
+      for (std::size_t k = 0; k < parts; ++k) {
+        const double shift = double{m[k * cols + c]} - got;
+        got_about += double{sq[k * cols + c]} + double{n[k]} * shift * shift;
+      }
+      CHECK(std::abs(got - wanted) <= 1e-6 * (std::sqrt(about / rows) + std::abs(wanted)));
+      CHECK(std::abs(got_about - about) <= 1e-5 * about);
+    }
+  }
+}
+
 TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {
   TestBackend b({.poison_allocations = true});
-  // One rounding to bf16 of the largest, and two: what is added to may be rounded again, and make the largest smaller.
-  // CUDA rounds gradients of filters, too.
-  constexpr double once = 4e-3, twice = 8e-3;
+  std::vector<ConvolutionCase> cases;
   for (const Conv2d conv : {Conv2d{1, 1}, Conv2d{2, 1}, Conv2d{1, 0}})
-    for (const std::size_t channels : {1u, 3u, 5u, 12u, 16u, 64u}) {
-      CAPTURE(conv.stride);
-      CAPTURE(conv.padding);
-      CAPTURE(channels);
-      const ConvolutionCase p{{4, 9, 8, channels}, {32, 3, 3, channels}, conv};
-      const auto hx = convolution_values<bf16>(p.x.size(), 0), hw = convolution_values<bf16>(p.filter.size(), 1),
-                 hdy = convolution_values<bf16>(p.y().size(), 2);
-      auto wanted = convolution_by_loops(p, to_double(hx), to_double(hw), to_double(hdy));
-      const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);
+    for (const std::size_t channels : {1u, 3u, 5u, 12u, 16u, 64u})
+      cases.push_back({{4, 9, 8, channels}, {32, 3, 3, channels}, conv});
+  for (const std::size_t channels : {1u, 3u, 8u, 64u})  // to 64 channels: kernels of their own on some devices
+    for (const Extents<4>& x : {Extents<4>{1, 1, 1, channels}, {3, 5, 40, channels}, {2, 100, 2, channels}})
+      cases.push_back({x, {64, 3, 3, channels}, {1, 1}});
+  cases.push_back({{3, 9, 8, 5}, {6, 1, 1, 5}, {2, 0}});
+  cases.push_back({{3, 8, 7, 16}, {24, 1, 1, 16}, {3, 0}});
+  for (const ConvolutionCase& p : cases) {
+    const Conv2d conv = p.conv;
+    CAPTURE(conv.stride);
+    CAPTURE(conv.padding);
+    CAPTURE(to_string(p.x));
+    CAPTURE(to_string(p.filter));
+    const auto hx = convolution_values<bf16>(p.x.size(), 0), hw = convolution_values<bf16>(p.filter.size(), 1),
+               hdy = convolution_values<bf16>(p.y().size(), 2);
+    auto wanted = convolution_by_loops(p, to_double(hx), to_double(hw), to_double(hdy));
+    const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);
+    const Array<float, 4> dw(b, p.filter);
+    b.conv2d_forward(x, w, conv, y);
+    b.conv2d_backward_data(dy, w, conv, 0, dx);
+    b.conv2d_backward_filter(x, dy, conv, 0, dw);
+    CHECK(worst_error(y.to_host(b), wanted.y) <= once);
+    CHECK(worst_error(dx.to_host(b), wanted.dx) <= once);
+    CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= once);
+    check_moments(b, p);
+    b.copy(x.view(), dx.view());
+    b.fill(dw.view(), 1);
+    b.conv2d_backward_data(dy, w, conv, 1, dx);
+    b.conv2d_backward_filter(x, dy, conv, 1, dw);
+    const auto added = to_double(hx);
+    for (std::size_t i = 0; i < added.size(); ++i) wanted.dx[i] += added[i];
+    for (double& v : wanted.dfilter) v += 1;
+    CHECK(worst_error(dx.to_host(b), wanted.dx) <= twice);
+    CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= twice);
+  }
+}
+
+TEST_CASE("an image's result does not depend on those beside it, and the filter's gradient counts all") {
+  TestBackend b({.poison_allocations = true});
+  const std::size_t few = 2, copies = std::string_view(TestBackend::name) == "cuda" ? 1200 : 20;
+  for (const std::size_t channels : {3u, 64u}) {
+    CAPTURE(channels);
+    const ConvolutionCase one{{few, 16, 16, channels}, {64, 3, 3, channels}, {1, 1}};
+    ConvolutionCase all = one;
+    all.x[0] *= copies;
+    const auto repeated = [&](const std::vector<bf16>& values) {
+      std::vector<bf16> many;
+      for (std::size_t i = 0; i < copies; ++i) many.insert(many.end(), values.begin(), values.end());
+      return many;
+    };
+    const auto hx = convolution_values<bf16>(one.x.size(), 0), hdy = convolution_values<bf16>(one.y().size(), 2),
+               hw = convolution_values<bf16>(one.filter.size(), 1);
+    const auto run = [&](const ConvolutionCase& p, const std::vector<bf16>& vx, const std::vector<bf16>& vdy) {
+      const Array<bf16, 4> x(b, p.x, vx), w(b, p.filter, hw), dy(b, p.y(), vdy), y(b, p.y()), dx(b, p.x);
       const Array<float, 4> dw(b, p.filter);
-      b.conv2d_forward(x, w, conv, y);
-      b.conv2d_backward_data(dy, w, conv, 0, dx);
-      b.conv2d_backward_filter(x, dy, conv, 0, dw);
-      CHECK(worst_error(y.to_host(b), wanted.y) <= once);
-      CHECK(worst_error(dx.to_host(b), wanted.dx) <= once);
-      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= once);
-      b.copy(x.view(), dx.view());
-      b.fill(dw.view(), 1);
-      b.conv2d_backward_data(dy, w, conv, 1, dx);
-      b.conv2d_backward_filter(x, dy, conv, 1, dw);
-      const auto added = to_double(hx);
-      for (std::size_t i = 0; i < added.size(); ++i) wanted.dx[i] += added[i];
-      for (double& v : wanted.dfilter) v += 1;
-      CHECK(worst_error(dx.to_host(b), wanted.dx) <= twice);
-      CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= twice);
-    }
+      b.conv2d_forward(x, w, p.conv, y);
+      b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+      b.conv2d_backward_data(dy, w, p.conv, 1, dx);
+      b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
+      return std::tuple(y.to_host(b), dx.to_host(b), dw.to_host(b));
+    };
+    check_moments(b, all);
+    const auto [y, dx, dw] = run(one, hx, hdy);
+    const auto [all_y, all_dx, all_dw] = run(all, repeated(hx), repeated(hdy));
+    CHECK(worst_error(all_y, to_double(repeated(y))) <= once);
+    CHECK(worst_error(all_dx, to_double(repeated(dx))) <= twice);
+    std::vector<double> wanted = to_double(dw);
+    for (double& v : wanted) v *= static_cast<double>(copies);
+    CHECK(worst_error(all_dw, wanted) <= twice);
+  }
 }
 
 TEST_CASE("arrays of few channels may begin at any value, and nothing beside them is written") {

@@ -299,7 +299,8 @@ TEST_CASE("the rows of one process are synchronized with nobody's: one alone has
 TEST_CASE("moments that are given are not taken again, nor by one of several processes") {
   const std::size_t rows = 23, cols = 3, height = 5, parts = 5;
   const std::vector<double> x = noise_values(rows * cols, 1);
-  std::vector<double> mean(parts * cols), squares(parts * cols);
+  std::vector<double> mean(parts * cols), squares(parts * cols), counts(parts, 5.);
+  counts.back() = 3;
   for (std::size_t p = 0; p < parts; ++p)
     for (std::size_t c = 0; c < cols; ++c) {
       const std::size_t first = p * height, last = std::min(rows, first + height);
@@ -315,8 +316,9 @@ TEST_CASE("moments that are given are not taken again, nor by one of several pro
     auto pass = state.pass(b, true);
     pass.synchronized = synchronized;
     const Tensor<double, 2, B> m(b, {{parts, cols}}, mean), sq(b, {{parts, cols}}, squares);
+    const Tensor<double, 1, B> n(b, {{parts}}, counts);
     ColumnMoments<double, typename B::Memory> moments;
-    if (given) moments = {m, sq, height};
+    if (given) moments = {m, sq, n};
     const auto y = norm.forward(b, Tensor<double, 2, B>(b, {{rows, cols}}, values), pass, {}, moments);
     return std::pair(y.to_host(b), state.statistics.to_host(b));
   };
@@ -344,9 +346,10 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, Array<2, float>(b, {{4, 4}})),
                        "BatchNorm: residual must be [4, 3], got [4, 4]", ShapeError);
   const Array<2, float> two(b, {{2, 3}}), one(b, {{1, 3}});
-  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {one, two, 3}),
+  const Array<1, float> counts(b, {{2}});
+  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {one, two, counts}),
                        "BatchNorm: moments.mean must be [2, 3], got [1, 3]", ShapeError);
-  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {two, one, 3}),
+  CHECK_THROWS_WITH_AS(norm.forward(b, x.share(), train, {}, {two, one, counts}),
                        "BatchNorm: moments.squares must be [2, 3], got [1, 3]", ShapeError);
   norm.forward(b, x.share(), train);
   CHECK_THROWS_WITH_AS(norm.backward(b, Array<2, float>(b, {{5, 3}}), train),

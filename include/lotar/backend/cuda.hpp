@@ -179,7 +179,26 @@ class Cuda {
     detail::conv2d_forward<T, Memory>(*stream_, x, filter, conv, y);
   }
 
-  /// dx = the gradient of the convolution's input + beta dx.
+  /// How many parts of y's rows, seen as [N P Q, K], have their moments taken as they are convolved; 0 if none have: where
+  /// the convolution is not by kernels of our own.
+  template <class T>
+  std::size_t conv2d_moment_parts(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                                  const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                                  const View<T, 4, Memory>& y) const {
+    return detail::conv2d_moment_parts<T, Memory>(*stream_, x, filter, conv, y);
+  }
+  /// y = the convolution, and the moments of so many parts of it, of which there must be some.
+  /// @throws ShapeError if the shapes do not fit.
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
+    stream_->activate();
+    detail::conv2d_forward<T, Memory>(*stream_, x, filter, conv, y, moments);
+  }
+
+  /// dx = the gradient of the convolution's input + beta dx; of 1x1 filters with a stride that for beta = 1 is rounded to T
+  /// before it is added.
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,

@@ -201,24 +201,24 @@ concept ConvBackend = Backend<B> &&
   b.conv2d_backward_filter(in, in, conv, beta, sum);  // x, dy of T -> dfilter of Accum<T> = gradient + beta dfilter
 };
 
-/// Of each column of a matrix [rows, cols] cut in parts of `height` rows, the last of fewer: the part's mean, and the sum
-/// of squares about it. Views of [ceil(rows / height), cols]; none if height is 0.
+/// Of each column of a matrix [rows, cols] whose rows are shared out in parts: a part's mean, the sum of squares about it,
+/// and how many rows it has.
 template <class A, class Memory>
 struct ColumnMoments {
-  View<A, 2, Memory> mean, squares;
-  std::size_t height = 0;
+  View<A, 2, Memory> mean, squares;  ///< [parts, cols]
+  View<A, 1, Memory> counts;         ///< [parts]; empty: there are no moments
 };
 
 /// A backend that may take the moments of a convolution's result, y as [N P Q, K], while it has that at hand: of y as it is
 /// stored, and the same bits for any number of threads.
 template <class B>
 concept ConvMomentsBackend = ConvBackend<B> &&
-    requires(B& b, Extents<4> extents, Conv2d conv, View<bf16, 4, typename B::Memory> out,
-             View<const bf16, 4, typename B::Memory> in, ColumnMoments<float, typename B::Memory> moments) {
+    requires(B& b, View<const bf16, 4, typename B::Memory> in, Conv2d conv, View<bf16, 4, typename B::Memory> out,
+             ColumnMoments<float, typename B::Memory> moments) {
   {
-    b.template conv2d_moment_rows<bf16>(extents, extents, conv)
-    } -> std::same_as<std::size_t>;              // of x, filter of T: the parts' height, 0 where moments are not taken
-  b.conv2d_forward(in, in, conv, out, moments);  // as without, and the moments of parts of that height, of Accum<T>
+    b.conv2d_moment_parts(in, in, conv, out)
+    } -> std::same_as<std::size_t>;              // of x, filter, y: how many parts, 0 where moments are not taken
+  b.conv2d_forward(in, in, conv, out, moments);  // as without, and the moments of so many parts, of Accum<T>
 };
 
 }  // namespace lotar

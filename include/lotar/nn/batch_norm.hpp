@@ -51,8 +51,9 @@ class BatchNorm {
       throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
                        (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
-    if (moments.height > 0) {
-      const Extents<2> parts{{(rows + moments.height - 1) / moments.height, channels_}};
+    const bool given = moments.counts.size() > 0;
+    if (given) {
+      const Extents<2> parts{{moments.counts.size(), channels_}};
       check_shape("BatchNorm", "moments.mean", parts, moments.mean.extents);
       check_shape("BatchNorm", "moments.squares", parts, moments.squares.extents);
     }
@@ -60,9 +61,9 @@ class BatchNorm {
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
-      detail::NormStatistics<A, B> own;
-      if (moments.height == 0) own = detail::norm_statistics(b, x);
-      auto parts = detail::NormParts<A>::of(moments.height == 0 ? own.moments : moments, rows);
+      detail::NormTileStatistics<A, B> tiles;
+      if (!given) tiles = detail::NormTileStatistics<A, B>(b, x);
+      detail::NormParts<A> parts = given ? detail::NormParts<A>::of(moments, rows) : tiles.parts;
       Tensor<A, 2, B> all;
       if constexpr (Distributed<B>) {
         if (pass.synchronized) {
@@ -73,7 +74,7 @@ class BatchNorm {
                            detail::NormOwnMoments<A, M>{parts, channels_, share});
           b.all_gather(share, all.view());
           const A* const first = all.data;
-          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), 0, 0};
+          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), all.extent(1), 0, 0};
         }
       }
       b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),

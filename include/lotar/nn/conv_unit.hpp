@@ -47,7 +47,7 @@ class ConvUnit {
   Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
     const Extents<4> out = conv2d_output(x.extents, filter_extents_, conv_);
     Tensor<T, 4, B> y(b, out);
-    const auto statistics = convolve(b, x, pass, y);
+    const auto moments = convolve(b, x, pass, y);
     pass.keep(std::move(x));
     const Extents<2> rows{{out[0] * out[1] * out[2], out[3]}};
     Tensor<T, 2, B> added;
@@ -55,7 +55,7 @@ class ConvUnit {
       check_shape("ConvUnit", "residual", out, residual.extents);
       added = std::move(residual).reshaped(rows);
     }
-    return norm_.forward(b, std::move(y).reshaped(rows), pass, added, statistics.moments).reshaped(out);
+    return norm_.forward(b, std::move(y).reshaped(rows), pass, added, moments.view()).reshaped(out);
   }
 
   /// @param dy      the gradient of the result; becomes that of the residual
@@ -82,6 +82,17 @@ class ConvUnit {
   }
 
  private:
+  /// Those of a convolution's result, where a backend takes them.
+  template <class A, class B>
+  struct Moments {
+    Tensor<A, 2, B> mean, squares;
+    Tensor<A, 1, B> counts;
+    Moments() = default;
+    Moments(B& b, std::size_t parts, std::size_t cols)
+        : mean(b, {{parts, cols}}), squares(b, {{parts, cols}}), counts(b, {{parts}}) {}
+    ColumnMoments<A, typename B::Memory> view() const { return {mean.view(), squares.view(), counts.view()}; }
+  };
+
   template <class T, class B>
   View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
     return pass.filter(filter_, filter_extents_.size()).reshape(filter_extents_);
@@ -89,20 +100,18 @@ class ConvUnit {
 
   /// y = the convolution of x, and for training its moments, if the backend takes them with it.
   template <class T, class B>
-  detail::NormStatistics<Accum<T>, B> convolve(B& b, const Tensor<T, 4, B>& x, const Pass<T, B>& pass,
-                                               const Tensor<T, 4, B>& y) const {
-    detail::NormStatistics<Accum<T>, B> statistics;
+  Moments<Accum<T>, B> convolve(B& b, const Tensor<T, 4, B>& x, const Pass<T, B>& pass,
+                                const Tensor<T, 4, B>& y) const {
     if constexpr (ConvMomentsBackend<B>) {
-      const std::size_t height =
-          pass.training ? b.template conv2d_moment_rows<T>(x.extents, filter_extents_, conv_) : 0;
-      if (height > 0) {
-        statistics = {b, y.extent(0) * y.extent(1) * y.extent(2), y.extent(3), height};
-        b.conv2d_forward(x, filter(pass), conv_, y.view(), statistics.moments);
-        return statistics;
+      const std::size_t parts = pass.training ? b.conv2d_moment_parts(x, filter(pass), conv_, y.view()) : 0;
+      if (parts > 0) {
+        Moments<Accum<T>, B> moments(b, parts, y.extent(3));
+        b.conv2d_forward(x, filter(pass), conv_, y.view(), moments.view());
+        return moments;
       }
     }
     b.conv2d_forward(x, filter(pass), conv_, y.view());
-    return statistics;
+    return {};
   }
 
   /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input.

@@ -10,14 +10,16 @@
 #include <lotar/backend/cuda/launch.hpp>
 #include <lotar/backend/cuda/padded_convolution.hpp>
 #include <lotar/backend/cuda/planned_convolution.hpp>
+#include <lotar/backend/cuda/pointwise_convolution.hpp>
 #include <lotar/backend/cuda/stream.hpp>
+#include <lotar/backend/cuda/tensor_core_convolution.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
 
 namespace lotar::detail {
 
-/// Runs a convolution whose factors are T by the first of these that cuDNN has a plan for: few channels of bf16 as
-/// more; where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
+/// Runs a convolution whose factors are T by our own kernels if it is one of theirs, or else by the first of these that
+/// cuDNN has a plan for: few channels of bf16 as more; where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
 /// that, through a scratch of its type; else by `direct` over [rows, cols].
 ///
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
@@ -27,6 +29,7 @@ namespace lotar::detail {
 template <class T, class Result, class F>
 void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays, Result* result,
               std::size_t rows, std::size_t cols, const F& direct) {
+  if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays);
   std::string amiss;
   const std::size_t n = rows * cols;
   if constexpr (std::is_same_v<T, bf16> && std::is_same_v<T, Result>)
@@ -46,6 +49,12 @@ void* dnn_data(const View<T, 4, Memory>& v) {
 }
 
 template <class T, class Memory>
+ConvolutionProblem forward_problem(const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
+                                   Conv2d conv, const View<T, 4, Memory>& y) {
+  return {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0};
+}
+
+template <class T, class Memory>
 void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
                     Conv2d conv, const View<T, 4, Memory>& y) {
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
@@ -53,9 +62,30 @@ void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const
   const DirectForward<T, Memory> direct{x, filter, conv, y};
   const std::size_t pixels = y.size() / y.extent(3);
   if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
-  convolve<T>(stream,
-              {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0},
-              {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels, y.extent(3), direct);
+  convolve<T>(stream, forward_problem(x, filter, conv, y), {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels,
+              y.extent(3), direct);
+}
+
+/// How many parts' moments the forward convolution takes.
+template <class T, class Memory>
+std::size_t conv2d_moment_parts(CudaStream& stream, const View<const T, 4, Memory>& x,
+                                const View<const T, 4, Memory>& filter, Conv2d conv, const View<T, 4, Memory>& y) {
+  check_shape("conv2d_moment_parts", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
+  const ConvolutionArrays arrays{dnn_data(x), dnn_data(filter), dnn_data(y)};
+  if (x.size() == 0 || !by_tensor_cores(stream, forward_problem(x, filter, conv, y), arrays)) return 0;
+  return tensor_core_parts(stream, x.extents);
+}
+
+template <class T, class Memory>
+void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
+                    Conv2d conv, const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
+  const Extents<2> parts{{conv2d_moment_parts(stream, x, filter, conv, y), y.extent(3)}};
+  check_shape("conv2d_forward", "moments.mean", parts, moments.mean.extents);
+  check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
+  check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
+  if constexpr (std::is_same_v<T, bf16>)
+    run_tensor_cores(stream, forward_problem(x, filter, conv, y), {dnn_data(x), dnn_data(filter), dnn_data(y)},
+                     {moments.mean.data, moments.squares.data, moments.counts.data});
 }
 
 template <class T, class Memory>
@@ -63,7 +93,7 @@ void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy
                           const View<const T, 4, Memory>& filter, Conv2d conv, double beta,
                           const View<T, 4, Memory>& dx) {
   check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
-  if (dx.size() == 0) return;
+  if (dx.size() == 0 || add_pointwise_gradient(stream, dy, filter, conv, beta, dx)) return;
   convolve<T>(
       stream,
       {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta},

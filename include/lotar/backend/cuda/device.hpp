@@ -11,6 +11,7 @@
 
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/plan_memory.hpp>
+#include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/pool.hpp>
 
 namespace lotar {
@@ -51,6 +52,11 @@ struct CudaResource {
 template <class = void>
 __global__ void probe_kernel() {}
 
+/// By the threads that it may have it says whether the device runs code with wgmma.hpp's instructions.
+inline constexpr int wgmma_probe_threads = 128;
+template <class = void>
+__global__ void __launch_bounds__(LOTAR_HAS_WGMMA ? wgmma_probe_threads : 32) probe_wgmma_kernel() {}
+
 /// "8.0" for 800, which is how __CUDA_ARCH_LIST__ says it.
 inline std::string capability_text(int architecture) {
   return std::to_string(architecture / 100) + "." + std::to_string(architecture % 100 / 10);
@@ -65,6 +71,10 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
                                   10 * attribute(cudaDevAttrComputeCapabilityMinor));
     check_kernels({__CUDA_ARCH_LIST__});
     most_shared_ = static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin));
+    multiprocessors_ = static_cast<unsigned>(attribute(cudaDevAttrMultiProcessorCount));
+    cudaFuncAttributes compiled{};
+    check(cudaFuncGetAttributes(&compiled, probe_wgmma_kernel<>), "cudaFuncGetAttributes");
+    has_wgmma_ = compiled.maxThreadsPerBlock == wgmma_probe_threads;
   }
 
   Pool<CudaResource> pool;
@@ -73,6 +83,9 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
   const CudaOptions& options() const { return options_; }
   /// Bytes of shared memory that a thread block can have.
   std::size_t most_shared() const { return most_shared_; }
+  unsigned multiprocessors() const { return multiprocessors_; }
+  /// Whether the device runs code with the instructions of wgmma.hpp.
+  bool has_wgmma() const { return has_wgmma_; }
   /// The compute capability, such as "9.0".
   const std::string& capability() const { return capability_; }
 
@@ -129,6 +142,8 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
   CudaOptions options_;
   std::string capability_;
   std::size_t most_shared_ = 0;
+  unsigned multiprocessors_ = 0;
+  bool has_wgmma_ = false;
   std::mutex mutex_;
   std::vector<std::size_t> unused_;
   std::size_t lanes_ = 0;

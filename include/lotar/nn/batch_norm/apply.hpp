@@ -154,8 +154,9 @@ struct NormGradients {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t strip) const {
     const std::size_t channels = mean.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
-    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_sum.data + first, channels}, mean.data + first);
-    block.sum_columns(tile_sum.extent(0), cols, Columns<A>{tile_product.data + first, channels}, slope.data + first);
+    block.sum_columns(tile_sum.extent(0), cols,
+                      ColumnPairs<A>{{tile_sum.data + first, channels}, {tile_product.data + first, channels}},
+                      mean.data + first, slope.data + first);
     const A inverse = all_rows ? A(1) / *all_rows : inverse_rows;
     block.for_each(cols, [&](std::size_t k) {
       const std::size_t c = first + k;

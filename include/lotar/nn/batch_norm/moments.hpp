@@ -91,59 +91,53 @@ struct NormTileMoments {
 /// Columns that one block of the kernels below takes: few, so that each of its threads adds few of thousands of tiles.
 inline constexpr std::size_t norm_strip = 4;
 
-/// The moments of parts of the rows: of tiles, or of other processes' rows.
+/// The moments of parts of the rows: of tiles, of what a backend gave, or of other processes' rows.
 template <class A>
 struct NormParts {
-  const A *mean, *squares, *counts;  // a row a part, `stride` apart; counts null: tiles of `height` of `rows` rows
-  std::size_t parts, stride, rows, height;
+  const A *mean, *squares;  // a row a part, `stride` apart
+  const A* counts;          // a part's rows, `count_stride` apart; null: tiles of `height` rows
+  std::size_t parts, stride, count_stride;
+  std::size_t rows, height;  // of all; 0 rows: as many as are counted
 
   template <class Memory>
   static NormParts of(const ColumnMoments<A, Memory>& moments, std::size_t rows) {
     const Extents<2>& extents = moments.mean.extents;
-    return {moments.mean.data, moments.squares.data, nullptr, extents[0], extents[1], rows, moments.height};
+    return {moments.mean.data, moments.squares.data, moments.counts.data, extents[0], extents[1], 1, rows, 0};
   }
 
   LOTAR_FN A count(std::size_t part) const {
-    return counts ? counts[part * stride] : static_cast<A>(min(height, rows - part * height));
+    return counts ? counts[part * count_stride] : static_cast<A>(min(height, rows - part * height));
   }
 
-  /// Of columns from `first` on: what a part adds to the sum; given the mean of all, to the squares about that.
-  struct Sums {
+  /// Of columns from `first` on, the sums of a part's rows less the first part's mean, and of their squares: the parts are
+  /// alike, so little is lost.
+  struct Powers {
     NormParts parts;
     std::size_t first;
-    LOTAR_FN A operator()(std::size_t p, std::size_t c) const {
-      return parts.count(p) * parts.mean[p * parts.stride + first + c];
+    LOTAR_FN static Pair<A> value(A count, A mean, A squares, A origin) {
+      const A shift = mean - origin;
+      return {count * shift, fma(count * shift, shift, squares)};
     }
-    static constexpr std::size_t width = pack_width<A>;
-    LOTAR_FN bool is_aligned() const { return parts.stride % width == 0 && are_aligned(parts.mean + first); }
-    LOTAR_FN auto columns(std::size_t c) const {
-      return [parts = parts, at = first + c](std::size_t p) {
-        auto sums = load_pack<width>(parts.mean + p * parts.stride + at);
-        for (std::size_t k = 0; k < width; ++k) sums[k] *= parts.count(p);
-        return sums;
-      };
-    }
-  };
-  struct Squares {
-    NormParts parts;
-    std::size_t first;
-    const A* all;
-    LOTAR_FN static A value(A squares, A count, A mean, A all) { return squares + count * (mean - all) * (mean - all); }
-    LOTAR_FN A operator()(std::size_t p, std::size_t c) const {
+    LOTAR_FN Pair<A> operator()(std::size_t p, std::size_t c) const {
       const std::size_t i = p * parts.stride + first + c;
-      return value(parts.squares[i], parts.count(p), parts.mean[i], all[c]);
+      return value(parts.count(p), parts.mean[i], parts.squares[i], parts.mean[first + c]);
     }
     static constexpr std::size_t width = pack_width<A>;
     LOTAR_FN bool is_aligned() const {
-      return parts.stride % width == 0 && are_aligned(parts.mean + first, parts.squares + first, all);
+      return parts.stride % width == 0 && are_aligned(parts.mean + first, parts.squares + first);
     }
     LOTAR_FN auto columns(std::size_t c) const {
-      return [parts = parts, at = first + c, m = load_pack<width>(all + c)](std::size_t p) {
-        const auto of_part = load_pack<width>(parts.mean + p * parts.stride + at);
-        auto sums = load_pack<width>(parts.squares + p * parts.stride + at);
+      return [parts = parts, at = first + c, origin = load_pack<width>(parts.mean + first + c)](std::size_t p) {
+        const auto mean = load_pack<width>(parts.mean + p * parts.stride + at),
+                   squares = load_pack<width>(parts.squares + p * parts.stride + at);
         const A n = parts.count(p);
-        for (std::size_t k = 0; k < width; ++k) sums[k] = value(sums[k], n, of_part[k], m[k]);
-        return sums;
+        Pair<Pack<A, width>> powers;
+        for (std::size_t k = 0; k < width; ++k) {
+          const Pair<A> v = value(n, mean[k], squares[k], origin[k]);
+          powers.first[k] = v.first;
+          powers.second[k] = v.second;
+        }
+        return powers;
       };
     }
   };
@@ -153,13 +147,13 @@ struct NormParts {
   template <class Block>
   LOTAR_FN A merge(Block& block, std::size_t first, std::size_t cols, A* m, A* squares_about_m) const {
     A n = static_cast<A>(rows);
-    if (counts) {
-      n = A(0);
-      for (std::size_t p = 0; p < parts; ++p) n += count(p);
-    }
-    block.sum_columns(parts, cols, Sums{*this, first}, m);
-    block.for_each(cols, [&](std::size_t c) { m[c] /= n; });
-    block.sum_columns(parts, cols, Squares{*this, first, m}, squares_about_m);
+    for (std::size_t p = 0; rows == 0 && p < parts; ++p) n += count(p);
+    block.sum_columns(parts, cols, Powers{*this, first}, m, squares_about_m);
+    block.for_each(cols, [&](std::size_t c) {
+      const A shift = m[c] / n;
+      squares_about_m[c] = max(fma(-shift, m[c], squares_about_m[c]), A(0));
+      m[c] = mean[first + c] + shift;
+    });
     return n;
   }
 };
@@ -171,27 +165,22 @@ Work norm_strip_work(std::size_t parts) {
   return {parts * norm_strip, scratch_size<A>(norm_strip)};
 }
 
-/// Memory for the moments of parts of `height` rows of [rows, cols].
-template <class A, class B>
-struct NormStatistics {
-  Tensor<A, 2, B> mean, squares;  // [parts, C]
-  ColumnMoments<A, typename B::Memory> moments;
-
-  NormStatistics() = default;
-  NormStatistics(B& b, std::size_t rows, std::size_t cols, std::size_t height)
-      : mean(b, {{(rows + height - 1) / height, cols}}),
-        squares(b, mean.extents),
-        moments{mean.view(), squares.view(), height} {}
-};
-
 /// The moments of the tiles of x [M, C].
-template <class T, class B>
-NormStatistics<Accum<T>, B> norm_statistics(B& b, const Tensor<T, 2, B>& x) {
-  const NormTiles tiles(x.extent(0), x.extent(1));
-  NormStatistics<Accum<T>, B> of(b, tiles.rows, tiles.cols, tiles.height);
-  b.for_each_block(tiles.count, tiles.work(), NormTileMoments<T>{tiles, x.data, of.mean.data, of.squares.data});
-  return of;
-}
+template <class A, class B>
+struct NormTileStatistics {
+  Tensor<A, 2, B> mean, squares;  // [tiles, C]
+  NormParts<A> parts{};
+
+  NormTileStatistics() = default;
+  template <class T>
+  NormTileStatistics(B& b, const Tensor<T, 2, B>& x) {
+    const NormTiles tiles(x.extent(0), x.extent(1));
+    mean = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
+    squares = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
+    b.for_each_block(tiles.count, tiles.work(), NormTileMoments<T>{tiles, x.data, mean.data, squares.data});
+    parts = {mean.data, squares.data, nullptr, tiles.count, tiles.cols, 0, tiles.rows, tiles.height};
+  }
+};
 
 /// The moments of this process' rows, for the others: means, sums of squares, and the number of rows.
 template <class A, class M>

@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include <lotar/backend/cuda/convolution_64.hpp>
+#include <lotar/backend/cuda/direct_convolution.hpp>
+#include <lotar/backend/cuda/wgmma.hpp>
+#include <lotar/core/bf16.hpp>
+
+/// The gradients of the filters of convolution_64.hpp.
+namespace lotar::detail {
+
+/// The gradient of a filter [64, 3, 3, C], a part of the pixels a thread block: sums over pixels of dy's 64 channels,
+/// from registers, with those of the pixels of each tap, which lie in shared memory as in Convolution64. A product is of a
+/// tap, or of a row of taps of 8 channels, which lie side by side; two warpgroups share them.
+/// @tparam channels  C: 64 or 8
+template <unsigned channels>
+struct FilterGradient64 {
+  static constexpr unsigned threads = 3 * warpgroup, stages = channels == 64 ? 3 : 5;
+  static constexpr unsigned size = conv_channels * 9 * channels;
+  static constexpr unsigned products = channels == 64 ? 9 : 3, columns = 9 * channels / products;
+  /// Two warpgroups share the products, where there are many, or else the pixels.
+  static constexpr unsigned parts_of_block = channels == 64 ? 1 : 2;
+
+  const bf16 *x, *dy;  // [N, H, W, C], [N, H, W, 64]
+  PixelGrid grid;
+  float* parts;  // [thread blocks times parts_of_block, 64, 3, 3, C]
+  unsigned tiles;
+
+  FilterGradient64(const bf16* x_, const bf16* dy_, const PixelGrid& grid_, float* parts_)
+      : x(x_), dy(dy_), grid(grid_), parts(parts_), tiles(grid_.tiles()) {}
+
+  static std::size_t shared_bytes_of(const PixelGrid& grid) {
+    return stages * (stage_bytes<channels>(grid) + tile_pixels * 128 + 16);
+  }
+  std::size_t shared_bytes() const { return shared_bytes_of(grid); }
+
+#if LOTAR_HAS_WGMMA
+  __device__ unsigned x_bytes() const { return stage_bytes<channels>(grid); }
+  __device__ unsigned bytes() const { return x_bytes() + tile_pixels * 128; }
+
+  __device__ void operator()(std::uint32_t memory) const {
+    const std::uint32_t full = memory + stages * bytes(), empty = full + stages * 8;
+    if (threadIdx.x == 0)
+      for (unsigned i = 0; i < stages; ++i) {
+        begin_barrier(full + 8 * i, warpgroup);
+        begin_barrier(empty + 8 * i, 2 * warpgroup);
+      }
+    __syncthreads();
+    const unsigned thread = threadIdx.x % warpgroup;
+    if (threadIdx.x >= 2 * warpgroup) {
+      fewer_registers<72>();
+      load(memory, full, empty, thread);
+    } else {
+      more_registers<208>();
+      const unsigned group = threadIdx.x / warpgroup;
+      if constexpr (parts_of_block == 2) {
+        compute<0, products>(memory, full, empty, group, thread);
+      } else {
+        constexpr unsigned half = (products + 1) / 2;
+        if (group == 0)
+          compute<0, half>(memory, full, empty, 0, thread);
+        else
+          compute<half, products - half>(memory, full, empty, 0, thread);
+      }
+    }
+  }
+
+  __device__ void load(std::uint32_t memory, std::uint32_t full, std::uint32_t empty, unsigned thread) const {
+    unsigned i = 0;
+    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
+      const unsigned stage = i % stages;
+      const std::uint32_t at = memory + stage * bytes();
+      wait_for_phase(empty + 8 * stage, (i / stages + 1) % 2);
+      load_tile<channels>(grid, x, at, tile, thread);
+      const auto from = [&](unsigned j) {
+        const PixelPlace place(grid, tile * tile_pixels + j);
+        return place.is_pixel ? place.pixel * 8 : no_pixel;
+      };
+      copy_pixels<conv_channels>(dy, tile_pixels, from, at + x_bytes(), thread);
+      arrive_after_copies(full + 8 * stage);
+    }
+  }
+
+  /// Products of taps, or rows of them, from `first` on.
+  template <unsigned first, unsigned count>
+  __device__ void compute(std::uint32_t memory, std::uint32_t full, std::uint32_t empty, unsigned part,
+                          unsigned thread) const {
+    constexpr unsigned at_once = channels == 64 ? 2 : 4, steps = tile_pixels / 16 / parts_of_block;
+    const unsigned lane = thread % 32, warp = thread / 32, row = lane / 16 * 8 + lane % 8;
+    const std::uint32_t begin = part * steps * 16;  // the first pixel
+    float sums[count][columns / 2] = {};
+    unsigned i = 0;
+    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
+      const unsigned stage = i % stages;
+      const std::uint32_t pixels = memory + stage * bytes() + begin * channels * 2;
+      const std::uint32_t gradients =
+          memory + stage * bytes() + x_bytes() + (begin + row) * 128 + swizzled(row, 2 * warp + lane / 8 % 2);
+      wait_for_phase(full + 8 * stage, i / stages % 2);
+      writes_for_products();
+      std::uint32_t left[at_once][4];
+#pragma unroll
+      for (unsigned step = 0; step < steps; ++step) {
+        std::uint32_t(&fragment)[4] = left[step % at_once];
+        if (step >= at_once) products_done<at_once - 1>();
+        load_transposed(fragment, gradients + step * 16 * 128);
+        begin_products();
+#pragma unroll
+        for (unsigned p = 0; p < count; ++p) {
+          const unsigned tap = first + p;
+          if constexpr (channels == 64)
+            multiply_64x64(sums[p], fragment,
+                           matrix_of_rows(pixels + (step * 16 + tap / 3 * grid.pitch() + tap % 3) * 128));
+          else
+            multiply_64x24(sums[p], fragment,
+                           matrix_of_parts(pixels + (step * 16 + tap * grid.pitch()) * 16, 8 * 16, 16));
+        }
+        end_products();
+      }
+      products_done();
+      arrive(empty + 8 * stage);
+    }
+    float* const to = parts + (std::size_t{blockIdx.x} * parts_of_block + part) * size + first * columns;
+#pragma unroll
+    for (unsigned p = 0; p < count; ++p)
+#pragma unroll
+      for (unsigned j = 0; j < columns / 8; ++j)
+#pragma unroll
+        for (unsigned half = 0; half < 2; ++half)
+          *reinterpret_cast<float2*>(to + (warp * 16 + half * 8 + lane / 4) * 9 * channels + p * columns + j * 8 +
+                                     lane % 4 * 2) = {sums[p][4 * j + 2 * half], sums[p][4 * j + 2 * half + 1]};
+  }
+#endif
+};
+
+/// f(i): to += the parts' i-th values, of the first `kept` of each `channels`.
+struct AddFilterParts {
+  const float* parts;
+  unsigned count, size, channels, kept;
+  double beta;
+  float* to;
+  __device__ void operator()(std::size_t i) const {
+    const std::size_t at = i / kept * channels + i % kept;
+    float sum = 0;
+#pragma unroll 16
+    for (unsigned p = 0; p < count; ++p) sum += parts[std::size_t{p} * size + at];
+    add_scaled(sum, beta, to[i]);
+  }
+};
+
+}  // namespace lotar::detail
