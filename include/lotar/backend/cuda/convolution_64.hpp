@@ -376,13 +376,4 @@ struct Convolution64 {
 #endif
 };
 
-/// A thread block of f.
-template <class F>
-__global__ void __launch_bounds__(F::threads, 1) tensor_core_kernel(const __grid_constant__ F f) {
-  extern __shared__ __align__(1024) std::byte shared_planes[];
-#if LOTAR_HAS_WGMMA
-  f(shared_address(shared_planes));
-#endif
-}
-
 }  // namespace lotar::detail

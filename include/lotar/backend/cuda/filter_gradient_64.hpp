@@ -6,7 +6,9 @@
 #include <lotar/backend/cuda/convolution_64.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
+#include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/ops/columns.hpp>
 
 /// The gradients of the filters of convolution_64.hpp.
 namespace lotar::detail {
@@ -134,18 +136,25 @@ struct FilterGradient64 {
 #endif
 };
 
-/// f(i): to += the parts' i-th values, of the first `kept` of each `channels`.
+/// to = the sum of the parts + beta to, of the first `kept` of each `channels`; a strip of values a block.
 struct AddFilterParts {
-  const float* parts;
-  unsigned count, size, channels, kept;
+  static constexpr unsigned most_threads = 128;
+  static constexpr std::size_t strip = 32;
+  Columns<float> parts;  // [count, 64, 3, 3, channels]
+  std::size_t count, channels, kept;
   double beta;
   float* to;
-  __device__ void operator()(std::size_t i) const {
-    const std::size_t at = i / kept * channels + i % kept;
-    float sum = 0;
-#pragma unroll 16
-    for (unsigned p = 0; p < count; ++p) sum += parts[std::size_t{p} * size + at];
-    add_scaled(sum, beta, to[i]);
+
+  Work work() const { return {count * strip / Columns<float>::width, scratch_size<float>(strip)}; }
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t item) const {
+    const std::size_t first = item * strip;
+    float* const sums = block.template scratch<float>(strip);
+    block.sum_columns(count, strip, Columns<float>{parts.from + first, parts.cols}, sums);
+    block.for_each(strip, [&](std::size_t i) {
+      const std::size_t at = (first + i) / channels, c = (first + i) % channels;
+      if (c < kept) add_scaled(sums[i], beta, to[at * kept + c]);
+    });
   }
 };
 

@@ -35,7 +35,7 @@ __global__ void __launch_bounds__(loop_threads)
 }
 
 /// Rows a thread takes, so that what f reads of the columns alone is read once for several.
-inline constexpr unsigned wide_rows = 4;
+inline constexpr unsigned wide_rows = 8;
 
 template <WideKernel F>
 __global__ void __launch_bounds__(loop_threads,

@@ -25,6 +25,15 @@ inline unsigned tensor_core_blocks(CudaStream& stream, unsigned tiles) {
   return std::min(stream.device().multiprocessors(), tiles);
 }
 
+/// A thread block of f, an address in shared memory of which is a multiple of 1024.
+template <class F>
+__global__ void __launch_bounds__(F::threads, 1) tensor_core_kernel(const __grid_constant__ F f) {
+#if LOTAR_HAS_WGMMA
+  extern __shared__ __align__(1024) std::byte shared_pixels[];
+  f(shared_address(shared_pixels));
+#endif
+}
+
 template <class F>
 void launch_tensor_cores(const char* call, CudaStream& stream, const F& f) {
   check(cudaFuncSetAttribute(tensor_core_kernel<F>, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -90,9 +99,9 @@ void run_filter_gradient_64(CudaStream& stream, const ConvolutionProblem& proble
   const unsigned parts = F::parts_of_block * tensor_core_blocks(stream, grid.tiles());
   const auto scratch = stream.allocate<float>(std::size_t{parts} * F::size);
   launch_tensor_cores("conv2d_backward_filter", stream, F(x, dy, grid, scratch.get()));
-  launch_loop(stream.get(), problem.extents[1].size(),
-              AddFilterParts{scratch.get(), parts, F::size, channels, static_cast<unsigned>(problem.extents[1][3]),
-                             problem.beta, result});
+  const AddFilterParts add{{scratch.get(), F::size}, parts, channels, problem.extents[1][3], problem.beta, result};
+  launch_blocks(stream.get(), stream.device().most_shared(), stream.device().options().poison_allocations,
+                F::size / AddFilterParts::strip, add.work(), add);
 }
 
 /// Runs a convolution that is by_tensor_cores().
