@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing, configures, builds, and runs the tests.
 #
-#   tests/run.sh [--preset dev|release|sanitize|tsan|cuda] [--label REGEX]
+#   tests/run.sh [--preset dev|release|sanitize|tsan|arm64|cuda] [--label REGEX]
 #
 # --preset  how to build, and which tests that build is for (CMakePresets.json); dev: all of them.
 # --label   only tests with this label: unit, lockstep, cuda, mpi, header, floors, package, refusal, program, bench.
@@ -21,7 +21,11 @@ while (($#)); do
   esac
 done
 
-cmake/setup.sh libopenmpi-dev openmpi-bin  # lotar::mpi, which the programs do without
+if [[ $preset == arm64 ]]; then
+  cmake/setup.sh --arm64 build/arm64-root
+else
+  cmake/setup.sh libopenmpi-dev openmpi-bin  # lotar::mpi, which the programs do without
+fi
 jobs=$(nproc)
 cmake --preset "$preset" >/dev/null
 cmake --build --preset "$preset" -j "$jobs"
