@@ -1,5 +1,6 @@
 """What bench/compare.sh prints, which see: starts each comparison's two programs in turn and takes the medians."""
 import argparse
+import importlib.util
 import json
 import os
 import re
@@ -80,6 +81,9 @@ def train():  # from the start of the program to its end
 gpu_steps = {
     "step_bf16": ("SimCLR step of 2 x 512 views, ResNet-18, bf16; only ours augments", step("<bf16>_any_order", "--dtype=bf16")),
     "step_bf16_augment": ("the same; both augment", step("<bf16>_any_order", "--dtype=bf16", "--augment")),
+    **({"step_bf16_kornia": ("the same; theirs augment by Kornia, before the graph",
+                             step("<bf16>_any_order", "--dtype=bf16", "--augment=kornia"))}
+       if importlib.util.find_spec("kornia") else {}),
     "step_bf16_deterministic": ("the same; ours the same bits every time", step("<bf16>", "--dtype=bf16", "--augment")),
     "step": ("the same in float32; both augment", step("<float>", "--augment")),
 }

@@ -61,12 +61,14 @@ def check_loss(loss, n, least):
         sys.exit(f"a loss of {loss}, wanted {least * start:.2f} to {1.5 * start:.2f}")
 
 
-def time_steps(step, steps, args):
-    """The seconds of each step, after two that are not counted, and what the last returned."""
+def time_steps(step, steps, args, before=lambda: None):
+    """The seconds of each step, after two that are not counted, and what the last returned. `before` is part of a step, but
+    not of what is recorded."""
     step = recorded(step, args)
     seconds = []
     for _ in range(steps + 2):
         start = time.perf_counter()
+        before()
         result = step()
         if args.device == "cuda":
             torch.cuda.synchronize()

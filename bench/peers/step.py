@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Times a SimCLR step of a ResNet-18 in PyTorch: forward of both views, NT-Xent, backward, SGD. The views are given, so the step
-is without the augmentation that lotar's own bench.train.step includes, unless --augment makes them from bytes (batched.py).
+is without the augmentation that lotar's own bench.train.step includes, unless --augment makes them from bytes: by tensor
+operations of our own (batched.py), which torch.compile fuses, or by Kornia 0.6.12 (pip), whose operations a graph does not take.
 
-    step.py [--batch 128] [--width 64] [--steps 10] [--dtype float32|bf16] [--augment] [--contiguous]
+    step.py [--batch 128] [--width 64] [--steps 10] [--dtype float32|bf16] [--augment [tensors|kornia]] [--contiguous]
             [--device cpu|cuda] [--threads 2] [--compile] [--graph] [--tf32]
 
 PyTorch at its best on a GPU: --device cuda --dtype bf16 --compile --graph.
@@ -71,13 +72,22 @@ def masked_nt_xent(z, temperature=0.2):
     return F.cross_entropy(logits, torch.zeros(2 * n, dtype=torch.long))
 
 
+def kornia_views(images):
+    """Makes two views of each image, drawn for each, as batched.two_views does."""
+    import kornia.augmentation as K
+    draws = nn.Sequential(K.RandomResizedCrop((32, 32), scale=(0.08, 1), cropping_mode="resample"), K.RandomHorizontalFlip(),
+                          K.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8), K.RandomGrayscale(p=0.2),
+                          K.Normalize(torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])))
+    return lambda: draws(images.float().div(255).repeat(2, 1, 1, 1))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--dtype", choices=["float32", "bf16"], default="float32", help="bf16: by autocast")
-    parser.add_argument("--augment", action="store_true", help="make the views in each step")
+    parser.add_argument("--augment", nargs="?", choices=["tensors", "kornia"], const="tensors", help="make the views in each step")
     parser.add_argument("--contiguous", action="store_true", help="NCHW in memory instead of channels_last")
     device.add_options(parser)
     args = parser.parse_args()
@@ -100,12 +110,16 @@ def main():
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = loss_of(two_views(images).to(memory_format=layout) if args.augment else given)
+        loss = loss_of(two_views(images).to(memory_format=layout) if args.augment == "tensors" else given)
         loss.backward()
         optimizer.step()
         return loss
 
-    seconds, loss = device.time_steps(step, args.steps, args)
+    if args.augment == "kornia":
+        make = kornia_views(images)
+        seconds, loss = device.time_steps(step, args.steps, args, lambda: given.copy_(make()))
+    else:
+        seconds, loss = device.time_steps(step, args.steps, args)
     device.check_loss(loss, args.batch, 0)
     print(json.dumps({"torch": torch.__version__, "loss": loss.item(), "seconds": seconds}))
 
