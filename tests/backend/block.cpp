@@ -75,7 +75,7 @@ struct ArgMax {
 };
 
 template <class T>
-struct Columns {
+struct ColumnSums {
   View<const T, 2, Memory> x;
   View<T, 1, Memory> out;
   template <class Block>
@@ -215,8 +215,8 @@ TEST_CASE_TEMPLATE("sum_columns", T, float, double) {
         wanted[i % cols] += static_cast<double>(static_cast<T>(values[i]));
       const Array<T, 2> x(b, {rows, cols}, std::vector<T>(values.begin(), values.end()));
       const Array<T> out(b, {cols}), again(b, {cols});
-      b.for_each_block(1, Work{rows * cols}, Columns<T>{x, out});
-      b.for_each_block(1, Work{rows * cols}, Columns<T>{x, again});
+      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, out});
+      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, again});
       const auto host = out.to_host(b);
       for (std::size_t c = 0; c < cols; ++c)
         REQUIRE(std::abs(static_cast<double>(host[c]) - wanted[c]) <= (sizeof(T) == 4 ? 1e-4 : 1e-12));

@@ -20,7 +20,7 @@ using namespace lotar;
 
 namespace {
 
-static_assert(Backend<Cpu> && ConvBackend<Cpu>);
+static_assert(Backend<Cpu> && ConvBackend<Cpu> && ConvMomentsBackend<Cpu>);
 static_assert(BlockOf<Cpu::Block>);
 
 template <class T, std::size_t N>

@@ -158,6 +158,21 @@ class Cpu {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y);
   }
 
+  /// The same, and the moments of parts of y as [N P Q, K]: each is taken by the thread that finishes the part, while most
+  /// of it is in a cache. See ConvMomentsBackend.
+  template <class T>
+  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
+    detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y, moments);
+  }
+  template <class T>
+  std::size_t conv2d_moment_parts(const View<const std::type_identity_t<T>, 4, Memory>&,
+                                  const View<const std::type_identity_t<T>, 4, Memory>&, Conv2d,
+                                  const View<T, 4, Memory>& y) const {
+    return detail::moment_parts(y.extents);
+  }
+
   /// dx = the gradient of the convolution's input + beta dx. Errors and cost as conv2d_forward's.
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,

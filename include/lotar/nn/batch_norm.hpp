@@ -15,7 +15,7 @@ namespace lotar {
 /// Batch normalisation over the rows of [M, C], with an optional residual added and an optional ReLU in the same pass.
 ///
 /// Statistics are of values less the first of their tile of rows, and merged tile by tile, so that of a large mean only
-/// the rounding of a tile's mean is lost (see NormPowers). Variances are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
+/// the rounding of a tile's mean is lost (see take_moments). Variances are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
 /// synchronized they are those of all processes' rows.
 ///
 /// @source Ioffe and Szegedy 2015, arXiv:1502.03167.
@@ -61,8 +61,8 @@ class BatchNorm {
     A* const running_mean = pass.statistic(running_mean_, channels_).data;
     A* const running_var = pass.statistic(running_var_, channels_).data;
     if (pass.training) {
-      detail::NormTileStatistics<A, B> tiles;
-      if (!given) tiles = detail::NormTileStatistics<A, B>(b, x);
+      detail::NormStatistics<A, B> tiles;
+      if (!given) tiles = detail::NormStatistics<A, B>(b, View<const T, 2, M>(x));
       detail::NormParts<A> parts = given ? detail::NormParts<A>::of(moments, rows) : tiles.parts;
       Tensor<A, 2, B> all;
       if constexpr (Distributed<B>) {

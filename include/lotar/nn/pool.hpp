@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
+#include <lotar/core/columns.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/nn/pass.hpp>
-#include <lotar/ops/columns.hpp>
 
 namespace lotar {
 namespace detail {

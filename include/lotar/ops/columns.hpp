@@ -3,42 +3,11 @@
 #include <cstddef>
 
 #include <lotar/core/backend.hpp>
-#include <lotar/core/bf16.hpp>
+#include <lotar/core/columns.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 
 namespace lotar {
-
-/// The values of a matrix [rows, cols] of T as Accum<T>, for Block::sum_columns.
-template <class T>
-struct Columns {
-  using A = Accum<T>;
-  const T* from;
-  std::size_t cols;
-
-  LOTAR_FN A operator()(std::size_t r, std::size_t c) const { return static_cast<A>(from[r * cols + c]); }
-
-  static constexpr std::size_t width = pack_width<T>;
-  LOTAR_FN bool is_aligned() const { return cols % width == 0 && are_aligned(from); }
-  LOTAR_FN auto columns(std::size_t c) const {
-    return [from = from + c, cols = cols](std::size_t r) { return to_accum(load_pack<width>(from + r * cols)); };
-  }
-};
-
-/// The values of two matrices [rows, cols] of A, for Block::sum_columns with two outputs.
-template <class A>
-struct ColumnPairs {
-  Columns<A> first, second;
-
-  LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const { return {first(r, c), second(r, c)}; }
-
-  static constexpr std::size_t width = pack_width<A>;
-  LOTAR_FN bool is_aligned() const { return first.is_aligned() && second.is_aligned(); }
-  LOTAR_FN auto columns(std::size_t c) const {
-    return [a = first.columns(c), b = second.columns(c)](std::size_t r) { return Pair<Pack<A, width>>{a(r), b(r)}; };
-  }
-};
-
 namespace detail {
 
 /// A few columns a work item, so that a GPU reads a matrix of few columns by many blocks.

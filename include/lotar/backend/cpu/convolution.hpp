@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include <lotar/backend/cpu/direct_convolution.hpp>
 #include <lotar/backend/cpu/filter_gradient.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
 #include <lotar/backend/cpu/products.hpp>
+#include <lotar/backend/cpu/result_moments.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/winograd.hpp>
 #include <lotar/backend/cpu/winograd_gradient.hpp>
@@ -53,7 +56,8 @@ void with_products(bool pairs, const F& f) {
 
 template <class T, class B>
 void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const In<T, 4, B>& x,
-                    const In<T, 4, B>& filter, Conv2d conv, const Out<T, 4, B>& y) {
+                    const In<T, 4, B>& filter, Conv2d conv, const Out<T, 4, B>& y,
+                    const ResultMoments<T>& moments = {}) {
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
   const bool pairs = by_pairs<T>(allowed, x.extent(3) % 2 == 0);
@@ -61,7 +65,7 @@ void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const
     const WinogradShape s = winograd_forward(x.extents, y.extents, conv.padding);
     if (by_winograd(allowed, filter.extents, conv, s, pairs, 128)) {
       const std::size_t c = x.extent(3);
-      winograd(b, threads, s, x.data, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data);
+      winograd(b, threads, s, x.data, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data, moments);
       return;
     }
   }
@@ -69,8 +73,27 @@ void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const
     const Mapping m = forward_mapping(in_elements<P>(x.extents), in_elements<P>(filter.extents), conv);
     convolve<P>(
         b, threads, m, x.extent(0), x.data,
-        [&](std::size_t k, const Tap& t, std::size_t c) { return filter(k, t.r, t.s, c); }, 0, y.data);
+        [&](std::size_t k, const Tap& t, std::size_t c) { return filter(k, t.r, t.s, c); }, 0, y.data, moments);
   });
+}
+
+/// The same with the moments of y.
+template <class T, class B>
+void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const In<T, 4, B>& x,
+                    const In<T, 4, B>& filter, Conv2d conv, const Out<T, 4, B>& y,
+                    const ColumnMoments<Accum<T>, typename B::Memory>& moments) {
+  const std::size_t cols = y.extent(3), rows = y.extent(0) * y.extent(1) * y.extent(2), height = moment_rows(cols);
+  const Extents<2> parts{{moment_parts(y.extents), cols}};
+  check_shape("conv2d_forward", "moments.mean", parts, moments.mean.extents);
+  check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
+  check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
+  for (std::size_t part = 0; part < parts[0]; ++part)
+    moments.counts(part) = static_cast<Accum<T>>(min(height, rows - part * height));
+  const auto finished = b.template allocate<std::uint32_t>(parts[0]);
+  std::memset(finished.get(), 0, parts[0] * sizeof(std::uint32_t));
+  conv2d_forward<T>(
+      b, threads, allowed, x, filter, conv, y,
+      ResultMoments<T>{y.data, rows, cols, height, moments.mean.data, moments.squares.data, finished.get()});
 }
 
 template <class T, class B>

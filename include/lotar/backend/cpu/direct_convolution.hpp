@@ -6,6 +6,7 @@
 
 #include <lotar/backend/cpu/mapping.hpp>
 #include <lotar/backend/cpu/products.hpp>
+#include <lotar/backend/cpu/result_moments.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
 
@@ -23,12 +24,14 @@ void pad_image(const Mapping& m, Element* padded, const F& copy) {
   for (std::size_t r = 0; r < m.h; ++r) copy(r, padded + ((m.top + r) * m.padded_w + m.left) * m.c);
 }
 
-/// The convolution that `m` describes, its channels counted in elements: out = conv(source, packed) + beta out.
+/// The convolution that `m` describes, its channels counted in elements: out = conv(source, packed) + beta out, and its
+/// moments if wanted.
 /// @param packed  for each panel of output channels, each tap in the phases' order, each source channel: one row of
 ///                P::cols elements, zeros past the last channel
 template <class P>
 void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const typename P::Stored* source,
-                     const typename P::Element* packed, double beta, typename P::Stored* out) {
+                     const typename P::Element* packed, double beta, typename P::Stored* out,
+                     const ResultMoments<typename P::Stored>& moments) {
   using Element = typename P::Element;
   using A = Accum<typename P::Stored>;
   const std::size_t group = images_together(n, m.rows * m.cols);
@@ -80,6 +83,7 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
           });
       }
     }
+    moments.finish(first * m.rows * m.cols, (first + images) * m.rows * m.cols);
   });
 }
 
@@ -87,7 +91,7 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
 /// @param value  (k, tap, c): the filter's element for output channel k and source channel c
 template <class P, class B, class F>
 void convolve(B& b, Threads& threads, const Mapping& m, std::size_t n, const typename P::Stored* source, const F& value,
-              double beta, typename P::Stored* out) {
+              double beta, typename P::Stored* out, const ResultMoments<typename P::Stored>& moments = {}) {
   using Element = typename P::Element;
   const std::size_t panels = (m.k + P::cols - 1) / P::cols, taps = m.taps();
   const auto packed = b.template allocate<Element>(panels * P::cols * taps * m.c);
@@ -103,7 +107,7 @@ void convolve(B& b, Threads& threads, const Mapping& m, std::size_t n, const typ
       for (std::size_t j = count; j < P::cols; ++j) to[j] = Element(0);
     }
   });
-  run_convolution<P>(threads, m, n, source, packed.get(), beta, out);
+  run_convolution<P>(threads, m, n, source, packed.get(), beta, out, moments);
 }
 
 }  // namespace lotar::detail

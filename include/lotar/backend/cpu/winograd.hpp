@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <lotar/backend/cpu/result_moments.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/backend/cpu/winograd_transform.hpp>
@@ -142,6 +143,21 @@ void winograd_output(const WinogradShape& s, const WinogradPlanes& m, std::size_
   }
 }
 
+/// All channels of `count` tiles from tile `first` on are written.
+template <class T>
+void winograd_finish(const WinogradShape& s, std::size_t first, std::size_t count, const ResultMoments<T>& moments) {
+  const std::size_t last = first + count;
+  for (std::size_t tile = first, next; tile < last; tile = next) {  // neighbours of one row of tiles
+    next = min(last, (tile / s.across() + 1) * s.across());
+    const WinogradPlace at(s, tile);
+    const std::size_t pixels = min((next - tile) * winograd_outputs, s.cols - at.col);
+    for (std::size_t row = at.row; row < min<std::size_t>(s.rows, at.row + winograd_outputs); ++row) {
+      const std::size_t pixel = (at.image * s.rows + row) * s.cols + at.col;
+      moments.finish(pixel, pixel + pixels);
+    }
+  }
+}
+
 /// A filter [K, 3, 3, C] as a convolution of `k` output and `c` source channels sees it.
 template <class T>
 struct WinogradFilter {
@@ -209,7 +225,7 @@ void winograd_multiply(const WinogradPlanes& v, std::size_t product, const float
 /// core's cache.
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
-                       float beta, T* out) {
+                       float beta, T* out, const ResultMoments<T>& moments = {}) {
   constexpr std::size_t width = tile_cols<float>, together = 16;
   const std::size_t panels = (s.k + width - 1) / width, panel_size = s.c * width;
   const std::size_t plane = panels * panel_size + winograd_skew;
@@ -247,6 +263,7 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* 
         winograd_multiply(v, product, u + product * plane + panel * panel_size, min(width, s.k - panel * width), m,
                           panel * width);
     winograd_output(s, m, first, count, 0, s.k, beta, out);
+    winograd_finish(s, first, count, moments);
   });
 }
 
@@ -257,7 +274,7 @@ inline constexpr std::size_t winograd_few_tiles = 192, winograd_large_filter = s
 /// time, and used at once for all tiles: all of it would be four times the filter, and be written and read once.
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T* source,
-                        const WinogradFilter<T>& filter, float beta, T* out) {
+                        const WinogradFilter<T>& filter, float beta, T* out, const ResultMoments<T>& moments = {}) {
   constexpr std::size_t width = tile_cols<float>;
   const std::size_t tiles = s.tiles(), panels = (s.k + width - 1) / width, panel_size = s.c * width;
   WinogradPlanes v{nullptr, rounded_up(tiles, tile_rows), s.c, winograd_step};
@@ -282,21 +299,22 @@ void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T*
         winograd_multiply(v, row * winograd_inputs + j, u + j * panel_size, cols, m, 0);
     }
     winograd_output(s, m, 0, tiles, k, cols, beta, out);
+    for (std::size_t part = 0; part < moments.parts(); ++part) moments.take(part, k, cols);
   });
 }
 
-/// out = the convolution that `s` describes + beta out.
+/// out = the convolution that `s` describes + beta out, and its moments if wanted.
 /// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and a block of tiles a thread; or
 ///        for few tiles 2.25 times the source, and the products of all tiles with some 15 filters a thread
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
-              double beta, T* out) {
+              double beta, T* out, const ResultMoments<T>& moments = {}) {
   // Both give the same bits.
   const bool few = s.tiles() <= winograd_few_tiles && s.c * s.k >= winograd_large_filter;
   if (few && s.k >= static_cast<std::size_t>(threads.count()) * tile_cols<float>)
-    winograd_by_panels(b, threads, s, source, filter, static_cast<float>(beta), out);
+    winograd_by_panels(b, threads, s, source, filter, static_cast<float>(beta), out, moments);
   else
-    winograd_by_tiles(b, threads, s, source, filter, static_cast<float>(beta), out);
+    winograd_by_tiles(b, threads, s, source, filter, static_cast<float>(beta), out, moments);
 }
 
 /// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations, of 12 tiles or more, which are the

@@ -8,7 +8,7 @@
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
-#include <lotar/ops/columns.hpp>
+#include <lotar/core/columns.hpp>
 
 /// The gradients of the filters of convolution_64.hpp.
 namespace lotar::detail {

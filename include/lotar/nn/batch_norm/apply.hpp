@@ -3,10 +3,10 @@
 #include <cstddef>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/columns.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/nn/batch_norm/moments.hpp>
-#include <lotar/ops/columns.hpp>
 
 /// What is done with the statistics, to each element: forward, and back.
 namespace lotar::detail {

@@ -4,10 +4,10 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/columns.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/core/tensor.hpp>
-#include <lotar/ops/columns.hpp>
 
 /// The mean and variance of each channel: of tiles of rows, then of all.
 namespace lotar::detail {
@@ -37,34 +37,6 @@ struct NormTiles {
   Work work() const { return {height * cols, 0}; }
 };
 
-/// The values of a tile less those of its first row, and their squares: what is lost where the squares about the mean are
-/// taken from these, is as much as if values were rounded 1 + (first - mean)^2 / variance times as coarsely, on average 2
-/// times, and no more than 1 + rows times, since the first is one of them.
-template <class T>
-struct NormPowers {
-  using A = Accum<T>;
-  Columns<T> x;
-
-  LOTAR_FN static Pair<A> value(A v, A first) { return {v - first, (v - first) * (v - first)}; }
-  LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const { return value(x(r, c), x(0, c)); }
-
-  static constexpr std::size_t width = pack_width<T>;
-  LOTAR_FN bool is_aligned() const { return x.is_aligned(); }
-  LOTAR_FN auto columns(std::size_t c) const {
-    const auto values_of = x.columns(c);
-    return [values_of, first = values_of(0)](std::size_t r) {
-      const auto values = values_of(r);
-      Pair<Pack<A, width>> powers;
-      for (std::size_t k = 0; k < width; ++k) {
-        const Pair<A> v = value(values[k], first[k]);
-        powers.first[k] = v.first;
-        powers.second[k] = v.second;
-      }
-      return powers;
-    };
-  }
-};
-
 /// Per tile of rows: the mean of each column and the sum of squares about it.
 template <class T>
 struct NormTileMoments {
@@ -74,17 +46,10 @@ struct NormTileMoments {
   Accum<T>*mean, *squares;  // [tiles, C]
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    using A = Accum<T>;
     const NormTiles::Tile tile = tiles.tile(i);
     const std::size_t cols = tiles.cols;
-    const Columns<T> values{x + tile.begin * cols, cols};
-    A *m = mean + tile.number * cols, *sq = squares + tile.number * cols;
-    block.sum_columns(tile.rows, cols, NormPowers<T>{values}, m, sq);
-    block.for_each(cols, [&](std::size_t c) {
-      const A shift = m[c] / static_cast<A>(tile.rows);
-      sq[c] = max(fma(-shift, m[c], sq[c]), A(0));
-      m[c] = values(0, c) + shift;
-    });
+    take_moments(block, Columns<T>{x + tile.begin * cols, cols}, tile.rows, cols, mean + tile.number * cols,
+                 squares + tile.number * cols);
   }
 };
 
@@ -167,13 +132,13 @@ Work norm_strip_work(std::size_t parts) {
 
 /// The moments of the tiles of x [M, C].
 template <class A, class B>
-struct NormTileStatistics {
+struct NormStatistics {
   Tensor<A, 2, B> mean, squares;  // [tiles, C]
   NormParts<A> parts{};
 
-  NormTileStatistics() = default;
+  NormStatistics() = default;
   template <class T>
-  NormTileStatistics(B& b, const Tensor<T, 2, B>& x) {
+  NormStatistics(B& b, const View<const T, 2, typename B::Memory>& x) {
     const NormTiles tiles(x.extent(0), x.extent(1));
     mean = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
     squares = Tensor<A, 2, B>(b, {{tiles.count, tiles.cols}});
