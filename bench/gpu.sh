@@ -25,7 +25,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sanitized=(backend.block backend.backend backend.cuda ops.reduce ops.radix_select loss.nt_xent nn.batch_norm augment.views)
+sanitized=(backend.block backend.backend backend.convolution backend.cuda ops.reduce ops.radix_select loss.nt_xent nn.batch_norm augment.views)
 sanitizers=(memcheck racecheck initcheck synccheck)
 packages=(doctest-dev libbenchmark-dev libbenchmark1debian nlohmann-json3-dev libxtensor-dev xtl-dev libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5
   zlib1g-dev zlib1g libpng-dev libpng16-16 libjpeg-dev libjpeg62-turbo-dev libjpeg62-turbo)
