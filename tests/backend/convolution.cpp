@@ -1,8 +1,6 @@
 #include "convolution.hpp"
 
 #include <cstdint>
-#include <string_view>
-#include <tuple>
 #include <vector>
 
 #include <lotar/core/bf16.hpp>
@@ -90,9 +88,6 @@ TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {
   for (const Conv2d conv : {Conv2d{1, 1}, Conv2d{2, 1}, Conv2d{1, 0}})
     for (const std::size_t channels : {1u, 3u, 5u, 12u, 16u, 64u})
       cases.push_back({{4, 9, 8, channels}, {32, 3, 3, channels}, conv});
-  for (const std::size_t channels : {1u, 3u, 8u, 64u})  // to 64 channels: kernels of their own on some devices
-    for (const Extents<4>& x : {Extents<4>{1, 1, 1, channels}, {3, 5, 40, channels}, {2, 100, 2, channels}})
-      cases.push_back({x, {64, 3, 3, channels}, {1, 1}});
   cases.push_back({{3, 9, 8, 5}, {6, 1, 1, 5}, {2, 0}});
   cases.push_back({{3, 8, 7, 16}, {24, 1, 1, 16}, {3, 0}});
   for (const ConvolutionCase& p : cases) {
@@ -121,40 +116,6 @@ TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {
     for (double& v : wanted.dfilter) v += 1;
     CHECK(worst_error(dx.to_host(b), wanted.dx) <= twice);
     CHECK(worst_error(dw.to_host(b), wanted.dfilter) <= twice);
-  }
-}
-
-TEST_CASE("an image's result does not depend on those beside it, and the filter's gradient counts all") {
-  TestBackend b({.poison_allocations = true});
-  const std::size_t few = 2, copies = std::string_view(TestBackend::name) == "cuda" ? 1200 : 20;
-  for (const std::size_t channels : {3u, 64u}) {
-    CAPTURE(channels);
-    const ConvolutionCase one{{few, 16, 16, channels}, {64, 3, 3, channels}, {1, 1}};
-    ConvolutionCase all = one;
-    all.x[0] *= copies;
-    const auto repeated = [&](const std::vector<bf16>& values) {
-      std::vector<bf16> many;
-      for (std::size_t i = 0; i < copies; ++i) many.insert(many.end(), values.begin(), values.end());
-      return many;
-    };
-    const auto hx = convolution_values<bf16>(one.x.size(), 0), hdy = convolution_values<bf16>(one.y().size(), 2),
-               hw = convolution_values<bf16>(one.filter.size(), 1);
-    const auto run = [&](const ConvolutionCase& p, const std::vector<bf16>& vx, const std::vector<bf16>& vdy) {
-      const Array<bf16, 4> x(b, p.x, vx), w(b, p.filter, hw), dy(b, p.y(), vdy), y(b, p.y()), dx(b, p.x);
-      const Array<float, 4> dw(b, p.filter);
-      b.conv2d_forward(x, w, p.conv, y);
-      b.conv2d_backward_data(dy, w, p.conv, 0, dx);
-      b.conv2d_backward_data(dy, w, p.conv, 1, dx);
-      b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
-      return std::tuple(y.to_host(b), dx.to_host(b), dw.to_host(b));
-    };
-    const auto [y, dx, dw] = run(one, hx, hdy);
-    const auto [all_y, all_dx, all_dw] = run(all, repeated(hx), repeated(hdy));
-    CHECK(worst_error(all_y, to_double(repeated(y))) <= once);
-    CHECK(worst_error(all_dx, to_double(repeated(dx))) <= twice);
-    std::vector<double> wanted = to_double(dw);
-    for (double& v : wanted) v *= static_cast<double>(copies);
-    CHECK(worst_error(all_dw, wanted) <= twice);
   }
 }
 

@@ -107,12 +107,12 @@ TEST_CASE_TEMPLATE("moments have the same bits for any number of threads", T, fl
 TEST_CASE_TEMPLATE("moments that do not fit are refused; of no images there are none", B, TestBackend) {
   if constexpr (ConvMomentsBackend<B>) {
     B b;
-    const ConvolutionCase p{{2, 8, 8, 16}, {16, 3, 3, 16}, {1, 1}}, none{{0, 8, 8, 16}, {16, 3, 3, 16}, {1, 1}};
-    const Array<float, 4> x(b, p.x), w(b, p.filter), y(b, p.y()), no_x(b, none.x), no_y(b, none.y());
+    const ConvolutionCase p{{2, 8, 8, 64}, {64, 3, 3, 64}, {1, 1}}, none{{0, 8, 8, 64}, {64, 3, 3, 64}, {1, 1}};
+    const Array<bf16, 4> x(b, p.x), w(b, p.filter), y(b, p.y()), no_x(b, none.x), no_y(b, none.y());
     const std::size_t parts = b.conv2d_moment_parts(x, w, p.conv, y.view());
     CHECK(b.conv2d_moment_parts(no_x, w, p.conv, no_y.view()) == 0);
     if (parts == 0) return;
-    const Array<float, 2> right(b, {parts, 16}), wrong(b, {parts + 1, 16});
+    const Array<float, 2> right(b, {parts, 64}), wrong(b, {parts + 1, 64});
     const Array<float, 1> counts(b, {parts});
     const std::string text = " must be " + to_string(right.extents) + ", got " + to_string(wrong.extents);
     CHECK_THROWS_WITH_AS(b.conv2d_forward(x, w, p.conv, y, {wrong, right, counts}),

@@ -38,6 +38,24 @@ std::string refusal(const F& f) {
 
 }  // namespace
 
+static_assert(ConvMomentsBackend<Cuda>);
+
+TEST_CASE("code for compute capability 9.0a has kernels of its own for convolutions to 64 channels") {
+  Cuda b;
+  cudaDeviceProp device{};
+  cudaGetDeviceProperties(&device, 0);
+  constexpr bool built = [] {
+    for (const int architecture : {__CUDA_ARCH_LIST__})
+      if (architecture == 900) return true;  // 90 and 90a alike
+    return false;
+  }();
+  if (!built || device.major != 9 || device.minor != 0) return;
+  for (const std::size_t channels : {3u, 64u}) {
+    const Array<bf16, 4> x(b, {3, 5, 40, channels}), w(b, {64, 3, 3, channels}), y(b, {3, 5, 40, 64});
+    CHECK(b.conv2d_moment_parts(x, w, {1, 1}, y.view()) > 0);
+  }
+}
+
 TEST_CASE("a device that is not there is refused") {
   CHECK_THROWS_AS(Cuda({.device = -1}), ConfigError);
   CHECK_THROWS_AS(Cuda({.device = 1000}), ConfigError);

@@ -202,7 +202,7 @@ concept ConvBackend = Backend<B> &&
 };
 
 /// Of each column of a matrix [rows, cols] whose rows are shared out in parts: a part's mean, the sum of squares about it,
-/// and how many rows it has.
+/// and how many rows it has. The first part has some; one that has none is zeros.
 template <class A, class Memory>
 struct ColumnMoments {
   View<A, 2, Memory> mean, squares;  ///< [parts, cols]

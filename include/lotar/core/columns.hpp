@@ -72,6 +72,11 @@ struct ColumnPowers {
 
 }  // namespace detail
 
+/// Rows whose moments are best taken at once: 16384 values, but 16 to 256 rows.
+LOTAR_FN inline std::size_t moment_rows(std::size_t cols) {
+  return clamp<std::size_t>(16384 / max<std::size_t>(cols, 1), 16, 256);
+}
+
 /// The mean of each column of a matrix and the sum of squares about it, in one pass over at most some hundred rows.
 ///
 /// @param values  [rows, cols] at least; rows >= 1

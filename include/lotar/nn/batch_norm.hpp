@@ -15,8 +15,8 @@ namespace lotar {
 /// Batch normalisation over the rows of [M, C], with an optional residual added and an optional ReLU in the same pass.
 ///
 /// Statistics are of values less the first of their tile of rows, and merged tile by tile, so that of a large mean only
-/// the rounding of a tile's mean is lost (see take_moments). Variances are biased in the normalisation and unbiased in the running statistics, as PyTorch has them. Where the pass is
-/// synchronized they are those of all processes' rows.
+/// the rounding of a tile's mean is lost (see take_moments). Variances are biased in the normalisation and unbiased in
+/// the running statistics, as PyTorch has them. Where the pass is synchronized they are those of all processes' rows.
 ///
 /// @source Ioffe and Szegedy 2015, arXiv:1502.03167.
 class BatchNorm {
@@ -39,7 +39,7 @@ class BatchNorm {
   /// @param moments   empty, or those of x, which are then not taken again; read when training
   /// @return          [M, C]
   /// @throws ShapeError if the shapes differ from these, or the pass's arrays do not reach this layer's entries.
-  /// @cost            2 passes over x when training, 1 with moments or else; writes the result; scratch: as backward
+  /// @cost            2 passes over x when training without moments, else 1; writes the result; scratch: as backward
   template <class T, class U, class B>
   Tensor<T, 2, B> forward(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass, const Tensor<T, 2, B>& residual = {},
                           const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
@@ -67,12 +67,12 @@ class BatchNorm {
       Tensor<A, 2, B> all;
       if constexpr (Distributed<B>) {
         if (pass.synchronized) {
-          const Tensor<A, 2, B> share(b, {{1, 2 * channels_ + 1}});
+          const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
           all = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
           count = Tensor<A, 1, B>(b, {{1}});
           b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
-                           detail::NormOwnMoments<A, M>{parts, channels_, share});
-          b.all_gather(share, all.view());
+                           detail::NormOwnMoments<A, M>{parts, channels_, own});
+          b.all_gather(own, all.view());
           const A* const first = all.data;
           parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), all.extent(1), 0, 0};
         }

@@ -12,11 +12,6 @@
 
 namespace lotar::detail {
 
-/// Rows whose moments are taken at once: 64 KiB of floats, but 16 to 256 rows.
-inline std::size_t moment_rows(std::size_t cols) {
-  return clamp<std::size_t>(16384 / max<std::size_t>(cols, 1), 16, 256);
-}
-
 /// How many parts of so many rows the result [N, P, Q, K] of a convolution has, as [N P Q, K].
 inline std::size_t moment_parts(const Extents<4>& y) {
   const std::size_t height = moment_rows(y[3]);

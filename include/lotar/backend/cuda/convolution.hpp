@@ -19,8 +19,8 @@
 namespace lotar::detail {
 
 /// Runs a convolution whose factors are T by our own kernels if it is one of theirs, or else by the first of these that
-/// cuDNN has a plan for: few channels of bf16 as more; where the result is wider than T, through a scratch of T; straight into the result; where cuDNN cannot add to
-/// that, through a scratch of its type; else by `direct` over [rows, cols].
+/// cuDNN has a plan for: few channels of bf16 as more; where the result is wider than T, through a scratch of T; straight
+/// into the result; where cuDNN cannot add to that, through a scratch of its type; else by `direct` over [rows, cols].
 ///
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
 /// up to thirty times as long, so it is rounded to bf16 once, after sums of floats, as under PyTorch's autocast: an
@@ -83,6 +83,7 @@ void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const
   check_shape("conv2d_forward", "moments.mean", parts, moments.mean.extents);
   check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
   check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
+  if (parts[0] == 0) return conv2d_forward<T, Memory>(stream, x, filter, conv, y);
   if constexpr (std::is_same_v<T, bf16>)
     run_tensor_cores(stream, forward_problem(x, filter, conv, y), {dnn_data(x), dnn_data(filter), dnn_data(y)},
                      {moments.mean.data, moments.squares.data, moments.counts.data});

@@ -2,24 +2,25 @@
 
 #include <cuda_runtime.h>
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 
+#include <lotar/backend/cuda/mma.hpp>
+#include <lotar/backend/cuda/pixel_grid.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/math.hpp>
 
 /// 3x3 convolutions of stride 1 and padding 1 of bf16 to 64 channels, as Hopper's tensor cores like them: a network's
 /// first and those of its first stage, where it has most pixels and fewest channels.
 ///
 /// A product is of the filter, whose 64 rows are the channels of the result, with a column for each of 256 pixels; its
 /// factors are read from shared memory: the filter, which stays there, 2 KiB, and pixels, 8 KiB, in the 128 cycles that
-/// the product takes, of the 16 KiB that could be. Pixels lie there in planes of 8 channels, one after the other in the
-/// order of the images with a zero row before each image and a zero column before each row, so the pixels of a tap are
-/// those of another from a later one on; of the results those of zero pixels are left out, 6 % for images of 32 x 32.
+/// the product takes, of the 16 KiB that could be. Of the results, those at pixel_grid.hpp's zeros are left out, 6 % for
+/// images of 32 x 32.
 namespace lotar::detail {
 
-inline constexpr unsigned tile_pixels = 256, warpgroup = 128, conv_channels = 64;
+inline constexpr unsigned conv_channels = 64;  // of the result
 /// Warpgroups that multiply, each a tile of its own, one while the other stores.
 inline constexpr unsigned conv_multipliers = 2;
 /// With one that loads.
@@ -33,101 +34,17 @@ __host__ __device__ constexpr unsigned product_row(unsigned channel) {
   return channel / 16 * 16 + channel % 4 / 2 * 8 + channel % 16 / 4 * 2 + channel % 2;
 }
 
-/// Divides numbers below 2^31 by a constant of at least 1.
-class Divider {
- public:
-  explicit Divider(unsigned by)
-      : bits_(31 + static_cast<unsigned>(std::bit_width(by - 1))),
-        factor_(static_cast<unsigned>(((std::uint64_t{1} << bits_) + by - 1) / by)) {}
-  __device__ unsigned operator()(unsigned n) const {
-    return static_cast<unsigned>(std::uint64_t{n} * factor_ >> bits_);
-  }
-
- private:
-  unsigned bits_, factor_;
-};
-
-/// The places of images' pixels in the order of rows and columns, with one more before the first of each.
-struct PixelGrid {
-  unsigned images, height, width;
-  Divider by_pitch, by_rows;
-
-  PixelGrid(unsigned images_, unsigned height_, unsigned width_)
-      : images(images_), height(height_), width(width_), by_pitch(width_ + 1), by_rows(height_ + 1) {}
-  __host__ __device__ unsigned pitch() const { return width + 1; }
-  std::size_t size() const { return std::size_t{images} * (height + 1) * pitch(); }
-  unsigned tiles() const { return static_cast<unsigned>((size() + tile_pixels - 1) / tile_pixels); }
-};
-
-/// A place, and the pixel of a result there; that of an image lies a row and a column before, if they are not 0.
-struct PixelPlace {
-  unsigned image, row, col;
-  bool is_pixel;
-  unsigned pixel;
-
-  __device__ PixelPlace(const PixelGrid& grid, unsigned number) {
-    const unsigned rows = grid.by_pitch(number);
-    image = grid.by_rows(rows);
-    row = rows - image * (grid.height + 1);
-    col = number - rows * grid.pitch();
-    is_pixel = image < grid.images && row < grid.height && col < grid.width;
-    pixel = (rows - image) * grid.width + col;
-  }
-};
-
-/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so that the next stage may follow.
-__host__ __device__ inline unsigned stage_pixels(const PixelGrid& grid) { return tile_pixels + 2 * grid.pitch() + 2; }
-template <unsigned channels>
-__host__ __device__ unsigned stage_bytes(const PixelGrid& grid) {
-  return (stage_pixels(grid) * channels * 2 + 1023) / 1024 * 1024;
-}
-inline constexpr std::uint32_t no_pixel = ~0u;
-
-#if LOTAR_HAS_WGMMA
-/// Pixels to rows of a stage, by a warpgroup: 32 at a time by a warp.
-/// @param from  of a pixel's number: the 16 bytes of x that it begins with, or no_pixel for zeros
-template <unsigned channels, class F>
-__device__ void copy_pixels(const bf16* x, unsigned count, const F& from, std::uint32_t to, unsigned thread) {
-  constexpr unsigned parts = channels / 8;  // of 16 bytes
-  const unsigned lane = thread % 32;
-  for (unsigned first = thread / 32 * 32; first < count; first += warpgroup) {
-    const std::uint32_t mine = from(first + lane);
-#pragma unroll
-    for (unsigned i = 0; i < parts; ++i) {
-      const unsigned number = (i * 32 + lane) / parts, part = lane % parts;
-      const std::uint32_t sixteen = __shfl_sync(0xFFFFFFFFu, mine, static_cast<int>(number));
-      const bool read = sixteen != no_pixel;
-      if (first + number < count)
-        copy_16_bytes_or_zeros(to + (first + number) * channels * 2 + (parts == 8 ? swizzled(number, part) : 0),
-                               x + std::size_t{read ? sixteen + part : 0} * 8, read);
-    }
-  }
-}
-
-/// The pixels that the taps of a tile's results read, by a warpgroup.
-template <unsigned channels>
-__device__ void load_tile(const PixelGrid& grid, const bf16* x, std::uint32_t to, unsigned tile, unsigned thread) {
-  const auto from = [&](unsigned i) {
-    const PixelPlace at(grid, tile * tile_pixels + i);
-    const bool is_pixel = at.row > 0 && at.col > 0 && at.image < grid.images;
-    return is_pixel ? (at.pixel - grid.width - 1) * (channels / 8) : no_pixel;
-  };
-  copy_pixels<channels>(x, stage_pixels(grid), from, to, thread);
-}
-#endif
-
 /// A convolution of 64 channels.
 /// @tparam turned  the gradient of the input from that of the output, which is a convolution by the filter turned by 180
 ///                 degrees, with in and out exchanged
 template <bool turned>
 struct Taps64 {
-  static constexpr bool counts = !turned;    // whether moments are wanted
-  static constexpr bool takes_turns = true;  // whether the products of a warpgroup wait for the other's
+  static constexpr bool takes_moments = !turned;  // of the result
+  static constexpr bool takes_turns = true;       // whether the products of a warpgroup wait for the other's
   static constexpr unsigned channels = 64, stages = 3, filter_bytes = 9 * 8 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 64], [64, 3, 3, 64]
   PixelGrid grid;
 
-#if LOTAR_HAS_WGMMA
   /// Planes [tap][8 channels c][64 k]: of the filter's 8 c of each k. Rows of products are k, or c where it is turned.
   __device__ void load_filter(std::uint32_t to, unsigned thread) const {
     for (unsigned i = thread; i < 9 * 8 * conv_channels; i += conv_threads) {
@@ -152,24 +69,23 @@ struct Taps64 {
       const std::uint32_t taken = filter_at + (turned ? 8 - tap : tap) * 8 * filter_plane;
 #pragma unroll
       for (unsigned step = 0; step < 4; ++step) {
-        const std::uint64_t left = turned ? matrix_of_parts(taken + step * 16 * 16, 8 * 16, filter_plane)
-                                          : matrix_of_parts(taken + step * 2 * filter_plane, filter_plane, 8 * 16);
+        const std::uint64_t left =
+            turned ? descriptor_of_core_matrices(taken + step * 16 * 16, 8 * 16, filter_plane)
+                   : descriptor_of_core_matrices(taken + step * 2 * filter_plane, filter_plane, 8 * 16);
         const std::uint32_t right = stage + (tap / 3 * grid.pitch() + tap % 3) * 128 + step * 32;
-        multiply_64x256<turned>(sums, left, matrix_of_rows(right), tap + step > 0);
+        multiply_64x256<turned>(sums, left, descriptor_of_rows(right), tap + step > 0);
       }
     }
   }
-#endif
 };
 
 /// A convolution of 8 channels. A step of a product takes those of two taps, as if they were planes.
 struct Taps8 {
-  static constexpr bool counts = true, takes_turns = false;
+  static constexpr bool takes_moments = true, takes_turns = false;
   static constexpr unsigned channels = 8, stages = 8, filter_bytes = 10 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 8], [64, 3, 3, 8]
   PixelGrid grid;
 
-#if LOTAR_HAS_WGMMA
   /// Planes [tap][64 k], and one of zeros.
   __device__ void load_filter(std::uint32_t to, unsigned thread) const {
     for (unsigned i = thread; i < 10 * conv_channels; i += conv_threads) {
@@ -182,12 +98,11 @@ struct Taps8 {
 #pragma unroll
     for (unsigned tap = 0; tap < 9; tap += 2) {
       const unsigned next = tap == 8 ? 0 : tap % 3 == 2 ? grid.pitch() - 2 : 1;  // in pixels; of zeros, the same ones
-      multiply_64x256<false>(sums, matrix_of_parts(filter_at + tap * filter_plane, filter_plane, 8 * 16),
-                             matrix_of_parts(stage + (tap / 3 * grid.pitch() + tap % 3) * 16, next * 16, 8 * 16),
-                             tap > 0);
+      multiply_64x256<false>(
+          sums, descriptor_of_core_matrices(filter_at + tap * filter_plane, filter_plane, 8 * 16),
+          descriptor_of_core_matrices(stage + (tap / 3 * grid.pitch() + tap % 3) * 16, next * 16, 8 * 16), tap > 0);
     }
   }
-#endif
 };
 
 /// Where the moments of the result go, a part for each warpgroup that multiplies (see ColumnMoments); null for none.
@@ -196,42 +111,41 @@ struct ConvolutionMoments {
 };
 
 /// y = the convolution + y if it is to be added to, in tiles of 256 pixels.
-template <class Source, bool add>
+template <class Taps, bool add>
 struct Convolution64 {
   static constexpr unsigned threads = conv_threads;
-  Source source;
+  Taps taps;
   bf16* y;  // [N, H, W, 64]
   ConvolutionMoments moments;
   unsigned tiles;
 
-  Convolution64(const Source& from, bf16* to, const ConvolutionMoments& to_moments)
-      : source(from), y(to), moments(to_moments), tiles(from.grid.tiles()) {}
+  Convolution64(const Taps& from, bf16* to, const ConvolutionMoments& to_moments)
+      : taps(from), y(to), moments(to_moments), tiles(from.grid.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
-    return Source::filter_bytes + Source::stages * (stage_bytes<Source::channels>(grid) + 16);
+    return Taps::filter_bytes + Taps::stages * stage_bytes<Taps::channels>(grid) + Stages<Taps::stages>::bytes;
   }
-  std::size_t shared_bytes() const { return shared_bytes_of(source.grid); }
+  std::size_t shared_bytes() const { return shared_bytes_of(taps.grid); }
 
-#if LOTAR_HAS_WGMMA
+  /// Addresses in shared memory.
   struct Shared {
-    std::uint32_t filter, stages, full, empty;
+    std::uint32_t pixels, stage_bytes, filter;
+    Stages<Taps::stages> stages;
+    __device__ std::uint32_t stage(unsigned i) const { return pixels + i % Taps::stages * stage_bytes; }
   };
 
   __device__ void operator()(std::uint32_t memory) const {
-    const std::uint32_t barriers = memory + Source::stages * stage_bytes<Source::channels>(source.grid);
-    const Shared shared{barriers + Source::stages * 16, memory, barriers, barriers + Source::stages * 8};
-    source.load_filter(shared.filter, threadIdx.x);
-    if (threadIdx.x == 0)
-      for (unsigned i = 0; i < Source::stages; ++i) {
-        begin_barrier(shared.full + 8 * i, warpgroup);
-        begin_barrier(shared.empty + 8 * i, warpgroup);
-      }
+    const unsigned bytes = stage_bytes<Taps::channels>(taps.grid);
+    const std::uint32_t filter = memory + Taps::stages * bytes;
+    const Shared shared{memory, bytes, filter, {filter + Taps::filter_bytes}};
+    taps.load_filter(shared.filter, threadIdx.x);
+    if (threadIdx.x == 0) shared.stages.begin(warpgroup, warpgroup);
     __syncthreads();
     if (threadIdx.x >= conv_multipliers * warpgroup) {
-      fewer_registers<72>();
-      load(shared, threadIdx.x - conv_multipliers * warpgroup);
+      fewer_registers<load_registers>();
+      load(shared, threadIdx.x % warpgroup);
     } else {
-      more_registers<208>();
+      more_registers<multiply_registers>();
       compute(shared, threadIdx.x / warpgroup, threadIdx.x % warpgroup);
     }
   }
@@ -239,41 +153,40 @@ struct Convolution64 {
   __device__ void load(const Shared& shared, unsigned thread) const {
     unsigned i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      const unsigned stage = i % Source::stages;
-      wait_for_phase(shared.empty + 8 * stage, (i / Source::stages + 1) % 2);
-      load_tile<Source::channels>(source.grid, source.x,
-                                  shared.stages + stage * stage_bytes<Source::channels>(source.grid), tile, thread);
-      arrive_after_copies(shared.full + 8 * stage);
+      shared.stages.wait_for_room(i);
+      load_tile<Taps::channels>(taps.grid, taps.x, shared.stage(i), tile, thread);
+      shared.stages.fill_by_copies(i);
     }
   }
 
-  /// Sums of a thread's four channels: of values less the first, and of their squares.
+  /// Sums of a thread's four channels: of values less those at the first place of the warpgroup's first tile, be it of a
+  /// pixel or not, and of their squares.
   struct Sums {
     float first[4] = {}, sum[4] = {}, squares[4] = {};
     unsigned counted = 0;
   };
 
   __device__ void compute(const Shared& shared, unsigned group, unsigned thread) const {
+    // A group skips the other's fillings: its turn, or its own filling of the same stage, tells that they were read.
+    static_assert(Taps::takes_turns || Taps::stages % conv_multipliers == 0);
     Sums all;
-    if (Source::takes_turns && group == 1) give_turn(0);
+    if (Taps::takes_turns && group == 1) give_turn(0);
     unsigned i = group;
     for (unsigned tile = blockIdx.x + group * gridDim.x; tile < tiles;
          tile += conv_multipliers * gridDim.x, i += conv_multipliers) {
-      const unsigned stage = i % Source::stages;
       float sums[tile_pixels / 2];
-      wait_for_phase(shared.full + 8 * stage, i / Source::stages % 2);
-      writes_for_products();
-      if (Source::takes_turns) wait_for_turn(group);
+      shared.stages.wait_until_filled(i);
+      if (Taps::takes_turns) wait_for_turn(group);
       begin_products();
-      source.multiply(sums, shared.filter, shared.stages + stage * stage_bytes<Source::channels>(source.grid));
+      taps.multiply(sums, shared.filter, shared.stage(i));
       end_products();
-      if (Source::takes_turns) give_turn(1 - group);
+      if (Taps::takes_turns && tile + gridDim.x < tiles) give_turn(1 - group);
       Results results(*this, tile, thread);
-      products_done();
-      arrive(shared.empty + 8 * stage);
+      products_done(sums);
+      shared.stages.was_read(i);
       store(sums, results, i == group, all);
     }
-    if constexpr (Source::counts)
+    if constexpr (Taps::takes_moments)
       if (moments.mean != nullptr) finish(all, blockIdx.x * conv_multipliers + group, thread);
   }
 
@@ -289,7 +202,7 @@ struct Convolution64 {
         : y(__cvta_generic_to_global(c.y + thread / 32 * 16 + thread % 4 * 4)), lane(thread % 32) {
 #pragma unroll
       for (unsigned block = 0; block < tile_pixels / 32; ++block) {
-        const PixelPlace at(c.source.grid, tile * tile_pixels + block * 32 + lane);
+        const PixelPlace at(c.taps.grid, tile * tile_pixels + block * 32 + lane);
         pixels[block] = at.is_pixel ? at.pixel : no_pixel;
         asm volatile("" : "+r"(pixels[block]));  // now, not when it is used
       }
@@ -334,7 +247,7 @@ struct Convolution64 {
       if constexpr (add)
         if (i + Results::ahead < tile_pixels / 8) results.read(i + Results::ahead);
       const unsigned to = results.pixel(i);
-      if constexpr (Source::counts) {
+      if constexpr (Taps::takes_moments) {
         const float values[4] = {first_of_bf16(words[0]), second_of_bf16(words[0]), first_of_bf16(words[1]),
                                  second_of_bf16(words[1])};
         if (i == 0 && is_first)
@@ -368,12 +281,11 @@ struct Convolution64 {
     const unsigned to = part * conv_channels + thread / 32 * 16 + thread % 4 * 4;
     for (unsigned c = 0; c < 4; ++c) {
       const float shift = all.counted > 0 ? all.sum[c] / n : 0.f;
-      moments.mean[to + c] = all.first[c] + shift;
-      moments.squares[to + c] = fmaxf(fmaf(-shift, all.sum[c], all.squares[c]), 0.f);
+      moments.mean[to + c] = all.counted > 0 ? all.first[c] + shift : 0.f;
+      moments.squares[to + c] = max(fma(-shift, all.sum[c], all.squares[c]), 0.f);
     }
     if (thread == 0) moments.counts[part] = n;
   }
-#endif
 };
 
 }  // namespace lotar::detail

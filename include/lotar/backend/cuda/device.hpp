@@ -55,7 +55,7 @@ __global__ void probe_kernel() {}
 /// By the threads that it may have it says whether the device runs code with wgmma.hpp's instructions.
 inline constexpr int wgmma_probe_threads = 128;
 template <class = void>
-__global__ void __launch_bounds__(LOTAR_HAS_WGMMA ? wgmma_probe_threads : 32) probe_wgmma_kernel() {}
+__global__ void __launch_bounds__(compiled_for_wgmma ? wgmma_probe_threads : 32) probe_wgmma_kernel() {}
 
 /// "8.0" for 800, which is how __CUDA_ARCH_LIST__ says it.
 inline std::string capability_text(int architecture) {

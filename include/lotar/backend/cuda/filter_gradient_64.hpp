@@ -5,6 +5,8 @@
 
 #include <lotar/backend/cuda/convolution_64.hpp>
 #include <lotar/backend/cuda/direct_convolution.hpp>
+#include <lotar/backend/cuda/mma.hpp>
+#include <lotar/backend/cuda/pixel_grid.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
@@ -34,78 +36,68 @@ struct FilterGradient64 {
       : x(x_), dy(dy_), grid(grid_), parts(parts_), tiles(grid_.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
-    return stages * (stage_bytes<channels>(grid) + tile_pixels * 128 + 16);
+    return stages * (stage_bytes<channels>(grid) + tile_pixels * 128) + Stages<stages>::bytes;
   }
   std::size_t shared_bytes() const { return shared_bytes_of(grid); }
 
-#if LOTAR_HAS_WGMMA
   __device__ unsigned x_bytes() const { return stage_bytes<channels>(grid); }
   __device__ unsigned bytes() const { return x_bytes() + tile_pixels * 128; }
 
   __device__ void operator()(std::uint32_t memory) const {
-    const std::uint32_t full = memory + stages * bytes(), empty = full + stages * 8;
-    if (threadIdx.x == 0)
-      for (unsigned i = 0; i < stages; ++i) {
-        begin_barrier(full + 8 * i, warpgroup);
-        begin_barrier(empty + 8 * i, 2 * warpgroup);
-      }
+    const Stages<stages> turns{memory + stages * bytes()};
+    if (threadIdx.x == 0) turns.begin(warpgroup, 2 * warpgroup);
     __syncthreads();
-    const unsigned thread = threadIdx.x % warpgroup;
-    if (threadIdx.x >= 2 * warpgroup) {
-      fewer_registers<72>();
-      load(memory, full, empty, thread);
+    const unsigned thread = threadIdx.x % warpgroup, group = threadIdx.x / warpgroup;
+    if (group == 2) {
+      fewer_registers<load_registers>();
+      load(memory, turns, thread);
     } else {
-      more_registers<208>();
-      const unsigned group = threadIdx.x / warpgroup;
+      more_registers<multiply_registers>();
       if constexpr (parts_of_block == 2) {
-        compute<0, products>(memory, full, empty, group, thread);
+        compute<0, products>(memory, turns, group, thread);
       } else {
         constexpr unsigned half = (products + 1) / 2;
         if (group == 0)
-          compute<0, half>(memory, full, empty, 0, thread);
+          compute<0, half>(memory, turns, 0, thread);
         else
-          compute<half, products - half>(memory, full, empty, 0, thread);
+          compute<half, products - half>(memory, turns, 0, thread);
       }
     }
   }
 
-  __device__ void load(std::uint32_t memory, std::uint32_t full, std::uint32_t empty, unsigned thread) const {
+  __device__ void load(std::uint32_t memory, const Stages<stages>& turns, unsigned thread) const {
     unsigned i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      const unsigned stage = i % stages;
-      const std::uint32_t at = memory + stage * bytes();
-      wait_for_phase(empty + 8 * stage, (i / stages + 1) % 2);
+      const std::uint32_t at = memory + i % stages * bytes();
+      turns.wait_for_room(i);
       load_tile<channels>(grid, x, at, tile, thread);
       const auto from = [&](unsigned j) {
         const PixelPlace place(grid, tile * tile_pixels + j);
         return place.is_pixel ? place.pixel * 8 : no_pixel;
       };
       copy_pixels<conv_channels>(dy, tile_pixels, from, at + x_bytes(), thread);
-      arrive_after_copies(full + 8 * stage);
+      turns.fill_by_copies(i);
     }
   }
 
   /// Products of taps, or rows of them, from `first` on.
   template <unsigned first, unsigned count>
-  __device__ void compute(std::uint32_t memory, std::uint32_t full, std::uint32_t empty, unsigned part,
-                          unsigned thread) const {
+  __device__ void compute(std::uint32_t memory, const Stages<stages>& turns, unsigned part, unsigned thread) const {
     constexpr unsigned at_once = channels == 64 ? 2 : 4, steps = tile_pixels / 16 / parts_of_block;
     const unsigned lane = thread % 32, warp = thread / 32, row = lane / 16 * 8 + lane % 8;
     const std::uint32_t begin = part * steps * 16;  // the first pixel
     float sums[count][columns / 2] = {};
     unsigned i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      const unsigned stage = i % stages;
-      const std::uint32_t pixels = memory + stage * bytes() + begin * channels * 2;
-      const std::uint32_t gradients =
-          memory + stage * bytes() + x_bytes() + (begin + row) * 128 + swizzled(row, 2 * warp + lane / 8 % 2);
-      wait_for_phase(full + 8 * stage, i / stages % 2);
-      writes_for_products();
+      const std::uint32_t stage = memory + i % stages * bytes();
+      const std::uint32_t pixels = stage + begin * channels * 2;
+      const std::uint32_t gradients = stage + x_bytes() + (begin + row) * 128 + swizzled(row, 2 * warp + lane / 8 % 2);
+      turns.wait_until_filled(i);
       std::uint32_t left[at_once][4];
 #pragma unroll
       for (unsigned step = 0; step < steps; ++step) {
         std::uint32_t(&fragment)[4] = left[step % at_once];
-        if (step >= at_once) products_done<at_once - 1>();
+        if (step >= at_once) wait_for_products<at_once - 1>();
         load_transposed(fragment, gradients + step * 16 * 128);
         begin_products();
 #pragma unroll
@@ -113,15 +105,15 @@ struct FilterGradient64 {
           const unsigned tap = first + p;
           if constexpr (channels == 64)
             multiply_64x64(sums[p], fragment,
-                           matrix_of_rows(pixels + (step * 16 + tap / 3 * grid.pitch() + tap % 3) * 128));
+                           descriptor_of_rows(pixels + (step * 16 + tap / 3 * grid.pitch() + tap % 3) * 128));
           else
             multiply_64x24(sums[p], fragment,
-                           matrix_of_parts(pixels + (step * 16 + tap * grid.pitch()) * 16, 8 * 16, 16));
+                           descriptor_of_core_matrices(pixels + (step * 16 + tap * grid.pitch()) * 16, 8 * 16, 16));
         }
         end_products();
       }
-      products_done();
-      arrive(empty + 8 * stage);
+      for (auto& sum : sums) products_done(sum);
+      turns.was_read(i);
     }
     float* const to = parts + (std::size_t{blockIdx.x} * parts_of_block + part) * size + first * columns;
 #pragma unroll
@@ -133,7 +125,6 @@ struct FilterGradient64 {
           *reinterpret_cast<float2*>(to + (warp * 16 + half * 8 + lane / 4) * 9 * channels + p * columns + j * 8 +
                                      lane % 4 * 2) = {sums[p][4 * j + 2 * half], sums[p][4 * j + 2 * half + 1]};
   }
-#endif
 };
 
 /// to = the sum of the parts + beta to, of the first `kept` of each `channels`; a strip of values a block.

@@ -59,9 +59,11 @@ __device__ inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t 
                : "memory");
 }
 
-/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done().
-__device__ inline void copy_16_bytes(std::uint32_t to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(__cvta_generic_to_global(from)) : "memory");
+/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done(); or writes zeros and does not read.
+__device__ inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
+               "r"(read ? 16 : 0)
+               : "memory");
 }
 /// Copies a float, or writes 0 and does not read.
 __device__ inline void copy_float(std::uint32_t to, const float* from, bool read) {
@@ -94,5 +96,21 @@ __device__ inline float exp2_near(float x) {
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
+
+/// A matrix [8, 8] in fragments, a lane with the pair of row l / 4 from column l % 4 * 2 on, transposed.
+__device__ inline std::uint32_t transposed(std::uint32_t word) {
+  std::uint32_t other;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(word));
+  return other;
+}
+
+/// x and y as bf16, x in the lower half.
+__device__ inline std::uint32_t pair_of_bf16(float x, float y) {
+  std::uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+__device__ inline float first_of_bf16(std::uint32_t pair) { return __uint_as_float(pair << 16); }
+__device__ inline float second_of_bf16(std::uint32_t pair) { return __uint_as_float(pair & 0xFFFF0000u); }
 
 }  // namespace lotar::detail

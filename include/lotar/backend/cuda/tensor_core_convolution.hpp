@@ -28,10 +28,10 @@ inline unsigned tensor_core_blocks(CudaStream& stream, unsigned tiles) {
 /// A thread block of f, an address in shared memory of which is a multiple of 1024.
 template <class F>
 __global__ void __launch_bounds__(F::threads, 1) tensor_core_kernel(const __grid_constant__ F f) {
-#if LOTAR_HAS_WGMMA
-  extern __shared__ __align__(1024) std::byte shared_pixels[];
-  f(shared_address(shared_pixels));
-#endif
+  if constexpr (compiled_for_wgmma) {
+    extern __shared__ __align__(1024) std::byte shared_pixels[];
+    f(shared_address(shared_pixels));
+  }
 }
 
 template <class F>
@@ -47,8 +47,8 @@ inline PixelGrid pixel_grid(const Extents<4>& x) {
   return {static_cast<unsigned>(x[0]), static_cast<unsigned>(x[1]), static_cast<unsigned>(x[2])};
 }
 
-/// Whether they compute this one: bf16, 3x3, stride and padding 1, to 64 channels; from 64, or few as 8, whose gradient
-/// nobody asks for.
+/// Whether they compute this one: bf16, 3x3, stride and padding 1, to 64 channels; from 64, or from up to 8, which are
+/// images, so that there the gradient of the input is left to cuDNN.
 inline bool by_tensor_cores(CudaStream& stream, const ConvolutionProblem& p, const ConvolutionArrays& arrays) {
   const auto& [x, filter, y] = p.extents;
   const bool few = x[3] <= padded_channels, to_filter = p.kind == ConvolutionKind::backward_filter;

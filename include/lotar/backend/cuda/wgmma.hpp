@@ -8,34 +8,38 @@
 /// waits for, of matrices in shared memory; barriers there that count arrivals.
 ///
 /// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a.
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define LOTAR_HAS_WGMMA 1
-#else
-#define LOTAR_HAS_WGMMA 0
-#endif
-
+///
+/// @source PTX ISA: "Asynchronous Warpgroup Level Matrix Multiply-Accumulate Instructions" and its "Matrix Descriptor
+/// Format", "mbarrier", "setmaxnreg".
 namespace lotar::detail {
 
-/// A factor in shared memory, whose parts of 8 x 8 are 128 contiguous bytes each.
+/// Whether this compilation is for devices that have them.
+inline constexpr bool compiled_for_wgmma =
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+    true;
+#else
+    false;
+#endif
+
+inline constexpr unsigned warpgroup = 128;  // threads
+
+/// A factor in shared memory, whose core matrices of 8 x 8 are 128 contiguous bytes each.
 /// @param address  of the first, a multiple of 16, as shared_address() gives it
-/// @param along    bytes between parts that are neighbours in the dimension that is summed over
-/// @param across   bytes between neighbours in the other
-__device__ inline std::uint64_t matrix_of_parts(std::uint32_t address, std::uint32_t along, std::uint32_t across) {
+/// @param along    bytes between neighbours in the dimension that is summed over: the leading offset
+/// @param across   bytes between neighbours in the other: the stride offset
+__device__ inline std::uint64_t descriptor_of_core_matrices(std::uint32_t address, std::uint32_t along,
+                                                            std::uint32_t across) {
   return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{along >> 4} << 16 | std::uint64_t{across >> 4} << 32;
 }
-/// A factor of rows of 128 bytes, one after the other, whose 16 bytes lie in the order of swizzled().
-/// @param address  of the first, a multiple of 128, and of as many bytes further as begin a row
-__device__ inline std::uint64_t matrix_of_rows(std::uint32_t address) {
+/// A factor of rows of 128 bytes, one after the other, whose pieces of 16 bytes lie in the order of swizzled(). The order is
+/// of addresses, not of the matrix, so any row may be the first; the base offset is 0, since rows are counted from a
+/// multiple of 1024 bytes on.
+/// @param address  of the first value: of a row, a multiple of 128, and 32 bytes further for each step of a product
+__device__ inline std::uint64_t descriptor_of_rows(std::uint32_t address) {
   return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
 }
-/// Where the i-th 16 bytes of a row of 128 lie: in banks that differ from those of its neighbours.
+/// Where the i-th piece of a row of 128 bytes lies: in banks that differ from those of the rows beside.
 __device__ inline std::uint32_t swizzled(std::uint32_t row, unsigned i) { return (i ^ row % 8) * 16; }
-
-#if LOTAR_HAS_WGMMA
-#define LOTAR_SUMS_8(i)                                                                                 \
-  "+f"(c[i]), "+f"(c[(i) + 1]), "+f"(c[(i) + 2]), "+f"(c[(i) + 3]), "+f"(c[(i) + 4]), "+f"(c[(i) + 5]), \
-      "+f"(c[(i) + 6]), "+f"(c[(i) + 7])
-#define LOTAR_SUMS_32(i) LOTAR_SUMS_8(i), LOTAR_SUMS_8((i) + 8), LOTAR_SUMS_8((i) + 16), LOTAR_SUMS_8((i) + 24)
 
 /// sum = a b, + sum if it is to be added to: of a [64, 16] and b [16, 256], bf16, a sum's element in two columns of row
 /// l / 4, then of row l / 4 + 8, of its warp's 16 rows, for each 8 columns.
@@ -54,7 +58,22 @@ __device__ inline void multiply_64x256(float (&c)[128], std::uint64_t a, std::ui
       "%96, %97, %98, %99, %100, %101, %102, %103, %104, %105, %106, %107, %108, %109, %110, %111, "
       "%112, %113, %114, %115, %116, %117, %118, %119, %120, %121, %122, %123, %124, %125, %126, %127}, "
       "%128, %129, add, 1, 1, %131, 0; }"
-      : LOTAR_SUMS_32(0), LOTAR_SUMS_32(32), LOTAR_SUMS_32(64), LOTAR_SUMS_32(96)
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7]), "+f"(c[8]),
+        "+f"(c[9]), "+f"(c[10]), "+f"(c[11]), "+f"(c[12]), "+f"(c[13]), "+f"(c[14]), "+f"(c[15]), "+f"(c[16]),
+        "+f"(c[17]), "+f"(c[18]), "+f"(c[19]), "+f"(c[20]), "+f"(c[21]), "+f"(c[22]), "+f"(c[23]), "+f"(c[24]),
+        "+f"(c[25]), "+f"(c[26]), "+f"(c[27]), "+f"(c[28]), "+f"(c[29]), "+f"(c[30]), "+f"(c[31]), "+f"(c[32]),
+        "+f"(c[33]), "+f"(c[34]), "+f"(c[35]), "+f"(c[36]), "+f"(c[37]), "+f"(c[38]), "+f"(c[39]), "+f"(c[40]),
+        "+f"(c[41]), "+f"(c[42]), "+f"(c[43]), "+f"(c[44]), "+f"(c[45]), "+f"(c[46]), "+f"(c[47]), "+f"(c[48]),
+        "+f"(c[49]), "+f"(c[50]), "+f"(c[51]), "+f"(c[52]), "+f"(c[53]), "+f"(c[54]), "+f"(c[55]), "+f"(c[56]),
+        "+f"(c[57]), "+f"(c[58]), "+f"(c[59]), "+f"(c[60]), "+f"(c[61]), "+f"(c[62]), "+f"(c[63]), "+f"(c[64]),
+        "+f"(c[65]), "+f"(c[66]), "+f"(c[67]), "+f"(c[68]), "+f"(c[69]), "+f"(c[70]), "+f"(c[71]), "+f"(c[72]),
+        "+f"(c[73]), "+f"(c[74]), "+f"(c[75]), "+f"(c[76]), "+f"(c[77]), "+f"(c[78]), "+f"(c[79]), "+f"(c[80]),
+        "+f"(c[81]), "+f"(c[82]), "+f"(c[83]), "+f"(c[84]), "+f"(c[85]), "+f"(c[86]), "+f"(c[87]), "+f"(c[88]),
+        "+f"(c[89]), "+f"(c[90]), "+f"(c[91]), "+f"(c[92]), "+f"(c[93]), "+f"(c[94]), "+f"(c[95]), "+f"(c[96]),
+        "+f"(c[97]), "+f"(c[98]), "+f"(c[99]), "+f"(c[100]), "+f"(c[101]), "+f"(c[102]), "+f"(c[103]), "+f"(c[104]),
+        "+f"(c[105]), "+f"(c[106]), "+f"(c[107]), "+f"(c[108]), "+f"(c[109]), "+f"(c[110]), "+f"(c[111]), "+f"(c[112]),
+        "+f"(c[113]), "+f"(c[114]), "+f"(c[115]), "+f"(c[116]), "+f"(c[117]), "+f"(c[118]), "+f"(c[119]), "+f"(c[120]),
+        "+f"(c[121]), "+f"(c[122]), "+f"(c[123]), "+f"(c[124]), "+f"(c[125]), "+f"(c[126]), "+f"(c[127])
       : "l"(a), "l"(b), "r"(static_cast<int>(add)), "n"(transposed ? 1 : 0));
 }
 
@@ -66,7 +85,10 @@ __device__ inline void multiply_64x64(float (&c)[32], const std::uint32_t (&a)[4
       "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
       "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
       "{%32, %33, %34, %35}, %36, 1, 1, 1, 1;"
-      : LOTAR_SUMS_32(0)
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7]), "+f"(c[8]),
+        "+f"(c[9]), "+f"(c[10]), "+f"(c[11]), "+f"(c[12]), "+f"(c[13]), "+f"(c[14]), "+f"(c[15]), "+f"(c[16]),
+        "+f"(c[17]), "+f"(c[18]), "+f"(c[19]), "+f"(c[20]), "+f"(c[21]), "+f"(c[22]), "+f"(c[23]), "+f"(c[24]),
+        "+f"(c[25]), "+f"(c[26]), "+f"(c[27]), "+f"(c[28]), "+f"(c[29]), "+f"(c[30]), "+f"(c[31])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
 /// The same of b [16, 24].
@@ -74,19 +96,25 @@ __device__ inline void multiply_64x24(float (&c)[12], const std::uint32_t (&a)[4
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n24k16.f32.bf16.bf16 {%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11}, "
       "{%12, %13, %14, %15}, %16, 1, 1, 1, 1;"
-      : LOTAR_SUMS_8(0), "+f"(c[8]), "+f"(c[9]), "+f"(c[10]), "+f"(c[11])
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3]), "+f"(c[4]), "+f"(c[5]), "+f"(c[6]), "+f"(c[7]), "+f"(c[8]),
+        "+f"(c[9]), "+f"(c[10]), "+f"(c[11])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b));
 }
-#undef LOTAR_SUMS_32
-#undef LOTAR_SUMS_8
 
 /// Before the first product of registers that were written.
 __device__ inline void begin_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
 __device__ inline void end_products() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 /// Waits for the warpgroup's products but for those of the last `behind` groups.
-template <int behind = 0>
-__device__ inline void products_done() {
+template <int behind>
+__device__ inline void wait_for_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(behind) : "memory");
+}
+/// Waits for all of them: from here on the sums may be used.
+template <int n>
+__device__ inline void products_done(float (&sums)[n]) {
+  wait_for_products<0>();
+#pragma unroll
+  for (float& sum : sums) asm volatile("" : "+f"(sum));
 }
 /// Registers of each thread of a warpgroup from here on.
 template <int registers>
@@ -101,13 +129,6 @@ __device__ inline void more_registers() {
 /// What was written to shared memory before, by this thread or by those that it has waited for at a barrier, is there for
 /// products that begin after.
 __device__ inline void writes_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
-
-/// Copies 16 bytes, or writes zeros and does not read.
-__device__ inline void copy_16_bytes_or_zeros(std::uint32_t to, const void* from, bool read) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
-               "r"(read ? 16 : 0)
-               : "memory");
-}
 
 __device__ inline void store_word(std::uint32_t to, std::uint32_t word) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");
@@ -138,26 +159,40 @@ __device__ inline void wait_for_phase(std::uint32_t barrier, unsigned parity) {
 __device__ inline void arrive_after_copies(std::uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
-#endif
 
-/// A matrix [8, 8] in fragments, a lane with the pair of row l / 4 from column l % 4 * 2 on, transposed.
-__device__ inline std::uint32_t transposed(std::uint32_t word) {
-  std::uint32_t other;
-  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(other) : "r"(word));
-  return other;
-}
+/// Stages of shared memory that some threads fill, again and again, and others read: the i-th filling is of stage
+/// i % count. Each reader reads all fillings, or some: barriers tell only odd fillings of a stage from even ones, so one
+/// that skips a filling must know from elsewhere that it was read.
+template <unsigned count>
+struct Stages {
+  static constexpr unsigned bytes = count * 16;
+  std::uint32_t barriers;  // `bytes` of shared memory, aligned to 8
+
+  __device__ void begin(unsigned fillers, unsigned readers) const {
+    for (unsigned i = 0; i < count; ++i) {
+      begin_barrier(filled(i), fillers);
+      begin_barrier(read(i), readers);
+    }
+  }
+  __device__ void wait_for_room(unsigned i) const { wait_for_phase(read(i), (i / count + 1) % 2); }
+  __device__ void fill_by_copies(unsigned i) const { arrive_after_copies(filled(i)); }
+  /// Products may read the stage afterwards.
+  __device__ void wait_until_filled(unsigned i) const {
+    wait_for_phase(filled(i), i / count % 2);
+    writes_for_products();
+  }
+  __device__ void was_read(unsigned i) const { arrive(read(i)); }
+
+ private:
+  __device__ std::uint32_t filled(unsigned i) const { return barriers + i % count * 8; }
+  __device__ std::uint32_t read(unsigned i) const { return barriers + (count + i % count) * 8; }
+};
+
+/// Registers of a thread in kernels of three warpgroups, of which one loads and two multiply.
+inline constexpr int load_registers = 72, multiply_registers = 208;
 
 /// Two warpgroups take turns: one waits for its own, which the other gives.
 __device__ inline void wait_for_turn(unsigned group) { asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory"); }
 __device__ inline void give_turn(unsigned group) { asm volatile("bar.arrive %0, 256;" ::"r"(1 + group) : "memory"); }
-
-/// x and y as bf16, x in the lower half.
-__device__ inline std::uint32_t pair_of_bf16(float x, float y) {
-  std::uint32_t pair;
-  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
-  return pair;
-}
-__device__ inline float first_of_bf16(std::uint32_t pair) { return __uint_as_float(pair << 16); }
-__device__ inline float second_of_bf16(std::uint32_t pair) { return __uint_as_float(pair & 0xFFFF0000u); }
 
 }  // namespace lotar::detail

@@ -19,9 +19,7 @@ struct NormTiles {
   std::size_t rows, cols, height, count;
 
   NormTiles(std::size_t rows_, std::size_t cols_) : rows(rows_), cols(cols_) {
-    constexpr std::size_t elements = 16384;
-    height = max(clamp<std::size_t>(elements / max<std::size_t>(cols, 1), 16, 256),
-                 min<std::size_t>((rows + 2047) / 2048, 512));
+    height = max(moment_rows(cols), min<std::size_t>((rows + 2047) / 2048, 512));
     count = (rows + height - 1) / height;
   }
 
@@ -74,8 +72,9 @@ struct NormParts {
     return counts ? counts[part * count_stride] : static_cast<A>(min(height, rows - part * height));
   }
 
-  /// Of columns from `first` on, the sums of a part's rows less the first part's mean, and of their squares: the parts are
-  /// alike, so little is lost.
+  /// Of columns from `first` on, the sums of a part's rows less the first part's mean, and of their squares. What is lost
+  /// where the squares about the mean of all are taken from these, is as much as if squares were rounded
+  /// 1 + (first mean - mean)^2 / variance times as coarsely: no more than 1 + rows of all / rows of the first part.
   struct Powers {
     NormParts parts;
     std::size_t first;

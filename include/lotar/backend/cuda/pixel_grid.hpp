@@ -1,0 +1,99 @@
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include <lotar/backend/cuda/mma.hpp>
+#include <lotar/backend/cuda/wgmma.hpp>
+#include <lotar/core/bf16.hpp>
+
+/// The order of images' pixels in which 3x3 convolutions by wgmma compute and load them: one after the other, with a zero
+/// row before each image and a zero column before each row, so that the pixels of a tap are those of another from a later
+/// one on. They are cut in tiles.
+namespace lotar::detail {
+
+inline constexpr unsigned tile_pixels = 256;
+
+/// Divides numbers below 2^31 by a constant of at least 1.
+class Divider {
+ public:
+  explicit Divider(unsigned by)
+      : bits_(31 + static_cast<unsigned>(std::bit_width(by - 1))),
+        factor_(static_cast<unsigned>(((std::uint64_t{1} << bits_) + by - 1) / by)) {}
+  __device__ unsigned operator()(unsigned n) const {
+    return static_cast<unsigned>(std::uint64_t{n} * factor_ >> bits_);
+  }
+
+ private:
+  unsigned bits_, factor_;
+};
+
+/// The places of images' pixels in the order of rows and columns, with one more before the first of each.
+struct PixelGrid {
+  unsigned images, height, width;
+  Divider by_pitch, by_rows;
+
+  PixelGrid(unsigned images_, unsigned height_, unsigned width_)
+      : images(images_), height(height_), width(width_), by_pitch(width_ + 1), by_rows(height_ + 1) {}
+  __host__ __device__ unsigned pitch() const { return width + 1; }
+  std::size_t size() const { return std::size_t{images} * (height + 1) * pitch(); }
+  unsigned tiles() const { return static_cast<unsigned>((size() + tile_pixels - 1) / tile_pixels); }
+};
+
+/// A place, and the pixel of a result there; that of an image lies a row and a column before, if they are not 0.
+struct PixelPlace {
+  unsigned image, row, col;
+  bool is_pixel;
+  unsigned pixel;
+
+  __device__ PixelPlace(const PixelGrid& grid, unsigned number) {
+    const unsigned rows = grid.by_pitch(number);
+    image = grid.by_rows(rows);
+    row = rows - image * (grid.height + 1);
+    col = number - rows * grid.pitch();
+    is_pixel = image < grid.images && row < grid.height && col < grid.width;
+    pixel = (rows - image) * grid.width + col;
+  }
+};
+
+/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so that the next stage may follow.
+__host__ __device__ inline unsigned stage_pixels(const PixelGrid& grid) { return tile_pixels + 2 * grid.pitch() + 2; }
+template <unsigned channels>
+__host__ __device__ unsigned stage_bytes(const PixelGrid& grid) {
+  return (stage_pixels(grid) * channels * 2 + 1023) / 1024 * 1024;
+}
+inline constexpr std::uint32_t no_pixel = ~0u;
+
+/// Pixels to rows of a stage, by a warpgroup: 32 at a time by a warp.
+/// @param from  of a pixel's number: the piece of x that it begins with, or no_pixel for zeros
+template <unsigned channels, class F>
+__device__ void copy_pixels(const bf16* x, unsigned count, const F& from, std::uint32_t to, unsigned thread) {
+  constexpr unsigned pieces = channels / 8;  // of 16 bytes
+  const unsigned lane = thread % 32;
+  for (unsigned first = thread / 32 * 32; first < count; first += warpgroup) {
+    const std::uint32_t mine = from(first + lane);
+#pragma unroll
+    for (unsigned i = 0; i < pieces; ++i) {
+      const unsigned number = (i * 32 + lane) / pieces, piece = lane % pieces;
+      const std::uint32_t begin = __shfl_sync(0xFFFFFFFFu, mine, static_cast<int>(number));
+      const bool read = begin != no_pixel;
+      if (first + number < count)
+        copy_16_bytes(to + (first + number) * channels * 2 + (pieces == 8 ? swizzled(number, piece) : 0),
+                      x + std::size_t{read ? begin + piece : 0} * 8, read);
+    }
+  }
+}
+
+/// The pixels that the taps of a tile's results read, by a warpgroup.
+template <unsigned channels>
+__device__ void load_tile(const PixelGrid& grid, const bf16* x, std::uint32_t to, unsigned tile, unsigned thread) {
+  const auto from = [&](unsigned i) {
+    const PixelPlace at(grid, tile * tile_pixels + i);
+    const bool is_pixel = at.row > 0 && at.col > 0 && at.image < grid.images;
+    return is_pixel ? (at.pixel - grid.width - 1) * (channels / 8) : no_pixel;
+  };
+  copy_pixels<channels>(x, stage_pixels(grid), from, to, thread);
+}
+
+}  // namespace lotar::detail

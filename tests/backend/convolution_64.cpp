@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include <lotar/core/bf16.hpp>
+#include <lotar/core/tensor.hpp>
+
+#include "../test.hpp"
+#include "convolution.hpp"
+
+using namespace lotar;
+
+// 3x3 convolutions of bf16 to 64 channels, for which some devices have kernels of their own.
+namespace {
+
+/// Of the largest: one rounding to bf16, and two, where what is rounded is added to. Some round gradients of filters, too.
+constexpr double once = 4e-3, twice = 8e-3;
+
+template <class T, std::size_t N = 1>
+using Array = Tensor<T, N, TestBackend>;
+
+ConvolutionCase to_64(const Extents<4>& x) { return {x, {64, 3, 3, x[3]}, {1, 1}}; }
+
+struct Arrays {
+  std::vector<bf16> x, filter, dy;
+  explicit Arrays(const ConvolutionCase& p)
+      : x(convolution_values<bf16>(p.x.size(), 0)),
+        filter(convolution_values<bf16>(p.filter.size(), 1)),
+        dy(convolution_values<bf16>(p.y().size(), 2)) {}
+};
+
+std::vector<double> added(std::vector<double> gradient, double beta, const std::vector<double>& to) {
+  for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] += beta * to[i];
+  return gradient;
+}
+
+/// The three operations against plain loops, added to what is there or not.
+void check_by_loops(TestBackend& b, const ConvolutionCase& p, double beta) {
+  CAPTURE(to_string(p.x));
+  CAPTURE(beta);
+  const Arrays a(p);
+  const auto wanted = convolution_by_loops(p, to_double(a.x), to_double(a.filter), to_double(a.dy));
+  const Array<bf16, 4> x(b, p.x, a.x), w(b, p.filter, a.filter), dy(b, p.y(), a.dy), y(b, p.y()), dx(b, p.x);
+  const Array<float, 4> dw(b, p.filter);
+  std::vector<double> before_x(p.x.size()), before_w(p.filter.size());
+  if (beta != 0) {  // or else NaN
+    b.copy(x.view(), dx.view());
+    b.fill(dw.view(), 1);
+    before_x = to_double(a.x);
+    before_w.assign(before_w.size(), 1.);
+  }
+  b.conv2d_forward(x, w, p.conv, y);
+  b.conv2d_backward_data(dy, w, p.conv, beta, dx);
+  b.conv2d_backward_filter(x, dy, p.conv, beta, dw);
+  CHECK(worst_error(y.to_host(b), wanted.y) <= once);
+  CHECK(worst_error(dx.to_host(b), added(wanted.dx, beta, before_x)) <= (beta == 0 ? once : twice));
+  CHECK(worst_error(dw.to_host(b), added(wanted.dfilter, beta, before_w)) <= (beta == 0 ? once : twice));
+}
+
+/// The moments that a backend takes as it convolves, against those of the result without them.
+template <class B>
+void check_moments(B& b, const ConvolutionCase& p, const std::vector<bf16>& hx, const Tensor<bf16, 4, B>& w,
+                   const std::vector<bf16>& wanted_y) {
+  if constexpr (ConvMomentsBackend<B>) {
+    const Tensor<bf16, 4, B> x(b, p.x, hx), y(b, p.y());
+    const std::size_t parts = b.conv2d_moment_parts(x, w, p.conv, y.view());
+    const Tensor<float, 2, B> mean(b, {{parts, 64}}), squares(b, {{parts, 64}});
+    const Tensor<float, 1, B> counts(b, {{parts}});
+    b.conv2d_forward(x, w, p.conv, y.view(), {mean.view(), squares.view(), counts.view()});
+    CHECK(to_double(y.to_host(b)) == to_double(wanted_y));
+    if (parts == 0) return;
+    const auto m = mean.to_host(b), sq = squares.to_host(b), n = counts.to_host(b);
+    const double rows = static_cast<double>(wanted_y.size() / 64);
+    for (std::size_t c = 0; c < 64; ++c) {
+      double wanted_mean = 0, got_mean = 0, wanted_squares = 0, got_squares = 0;
+      for (std::size_t i = c; i < wanted_y.size(); i += 64)
+        wanted_mean += double{static_cast<float>(wanted_y[i])} / rows;
+      for (std::size_t k = 0; k < parts; ++k) got_mean += double{n[k]} * double{m[k * 64 + c]} / rows;
+      for (std::size_t i = c; i < wanted_y.size(); i += 64)
+        wanted_squares += std::pow(double{static_cast<float>(wanted_y[i])} - wanted_mean, 2);
+      for (std::size_t k = 0; k < parts; ++k)
+        got_squares += double{sq[k * 64 + c]} + double{n[k]} * std::pow(double{m[k * 64 + c]} - got_mean, 2);
+      CHECK(std::abs(got_mean - wanted_mean) <= 1e-6 * (std::abs(wanted_mean) + std::sqrt(wanted_squares / rows)));
+      CHECK(std::abs(got_squares - wanted_squares) <= 1e-5 * wanted_squares);
+    }
+  }
+}
+
+/// Enough images for several tiles of every part of a device.
+std::size_t many(TestBackend& b) { return std::string_view(b.name) == "cuda" ? 1200 : 5; }
+
+}  // namespace
+
+TEST_CASE("convolutions to 64 channels, of images of any size") {
+  TestBackend b({.poison_allocations = true});
+  for (const std::size_t channels : {1u, 3u, 8u, 64u})
+    for (const Extents<4>& x : {Extents<4>{1, 1, 1, channels}, {3, 5, 40, channels}, {2, 100, 2, channels}})
+      for (const double beta : {0., 1.}) check_by_loops(b, to_64(x), beta);
+  for (const double beta : {.5, 2.}) check_by_loops(b, to_64({2, 5, 6, 64}), beta);
+}
+
+TEST_CASE("convolutions to 64 channels, of rows that fit a multiprocessor's memory just so, or not") {
+  TestBackend b({.poison_allocations = true});
+  for (const std::size_t width : {42u, 43u, 74u, 75u}) check_by_loops(b, to_64({1, 2, width, 64}), 0);
+  for (const std::size_t width : {255u, 286u, 287u, 734u, 735u}) check_by_loops(b, to_64({1, 2, width, 3}), 0);
+}
+
+TEST_CASE("convolutions to 64 channels of arrays that begin at any value") {
+  TestBackend b({.poison_allocations = true});
+  for (const std::size_t channels : {3u, 8u, 64u}) {
+    CAPTURE(channels);
+    const ConvolutionCase p = to_64({2, 5, 6, channels});
+    const Arrays a(p);
+    const auto wanted = convolution_by_loops(p, to_double(a.x), to_double(a.filter), to_double(a.dy));
+    for (std::size_t misplaced = 0; misplaced < 4; ++misplaced) {
+      CAPTURE(misplaced);
+      const auto begin = [&](std::size_t array) { return array == misplaced ? std::size_t{1} : std::size_t{0}; };
+      const Array<bf16> x(b, {p.x.size() + 1}), w(b, {p.filter.size() + 1}), dy(b, {p.y().size() + 1}),
+          y(b, {p.y().size() + 1});
+      const Array<float> dw(b, {p.filter.size() + 1});
+      const auto vx = x.rows(begin(0), p.x.size()).reshape(p.x), vdy = dy.rows(begin(2), p.y().size()).reshape(p.y()),
+                 vy = y.rows(begin(2), p.y().size()).reshape(p.y());
+      const auto vw = w.rows(begin(1), p.filter.size()).reshape(p.filter);
+      const auto vdw = dw.rows(begin(3), p.filter.size()).reshape(p.filter);
+      b.upload(a.x, vx.flat()), b.upload(a.filter, vw.flat()), b.upload(a.dy, vdy.flat());
+      b.conv2d_forward(vx, vw, p.conv, vy);
+      b.conv2d_backward_filter(vx, vdy, p.conv, 0, vdw);
+      b.conv2d_backward_data(vdy, vw, p.conv, 0, vx);
+      const auto host = [&](const auto& view) {
+        std::vector<std::remove_cvref_t<decltype(view.data[0])>> values(view.size());
+        b.download(view.flat(), std::span(values));
+        return values;
+      };
+      CHECK(worst_error(host(vy), wanted.y) <= once);
+      CHECK(worst_error(host(vdw), wanted.dfilter) <= once);
+      CHECK(worst_error(host(vx), wanted.dx) <= once);
+    }
+  }
+}
+
+TEST_CASE("an image's result does not depend on those beside it, gradients of filters count all, moments are of all") {
+  TestBackend b({.poison_allocations = true});
+  const std::size_t copies = many(b);
+  for (const std::size_t channels : {3u, 64u}) {
+    CAPTURE(channels);
+    const ConvolutionCase one = to_64({2, 16, 16, channels}), all = to_64({2 * copies, 16, 16, channels});
+    const auto repeated = [&](const std::vector<bf16>& values) {
+      std::vector<bf16> more;
+      for (std::size_t i = 0; i < copies; ++i) more.insert(more.end(), values.begin(), values.end());
+      return more;
+    };
+    const Arrays a(one);
+    const Array<bf16, 4> w(b, one.filter, a.filter);
+    const auto run = [&](const ConvolutionCase& p, const std::vector<bf16>& hx, const std::vector<bf16>& hdy) {
+      const Array<bf16, 4> x(b, p.x, hx), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);
+      const Array<float, 4> dw(b, p.filter);
+      b.conv2d_forward(x, w, p.conv, y);
+      b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+      b.conv2d_backward_data(dy, w, p.conv, 1, dx);
+      b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
+      return std::tuple(y.to_host(b), dx.to_host(b), dw.to_host(b));
+    };
+    const auto hx = repeated(a.x), hdy = repeated(a.dy);
+    const auto [y, dx, dw] = run(one, a.x, a.dy);
+    const auto results = run(all, hx, hdy);
+    const auto& [all_y, all_dx, all_dw] = results;
+    CHECK(worst_error(all_y, to_double(repeated(y))) <= once);
+    CHECK(worst_error(all_dx, to_double(repeated(dx))) <= twice);
+    std::vector<double> wanted = to_double(dw);
+    for (double& v : wanted) v *= static_cast<double>(copies);
+    CHECK(worst_error(all_dw, wanted) <= twice);
+    for (std::size_t i = 0; i < copies / 200 + 1; ++i) {
+      const auto again = run(all, hx, hdy);
+      CHECK(to_double(std::get<0>(again)) == to_double(all_y));
+      CHECK(to_double(std::get<1>(again)) == to_double(all_dx));
+      CHECK(std::get<2>(again) == all_dw);
+    }
+    check_moments(b, all, hx, w, all_y);
+  }
+}
