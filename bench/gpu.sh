@@ -165,6 +165,7 @@ PY
 
 configure() {  # whether there are MPI and NCCL
   local architectures=${facts['compute capability']//./} prefix
+  [[ $architectures != 90 ]] || architectures=90a-real  # with the kernels that use Hopper's own instructions
   prefix=${deps:+$deps/usr;}$build/wheels
   export CPLUS_INCLUDE_PATH=${deps:+$deps/usr/include:}$build/wheels/include${CPLUS_INCLUDE_PATH:+:$CPLUS_INCLUDE_PATH}
   cmake --preset cuda -B "$build" -DCMAKE_PREFIX_PATH="$prefix" -DLOTAR_MPI="$1" -DLOTAR_EXAMPLES=OFF -DLOTAR_WERROR=OFF \
