@@ -63,21 +63,23 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
         const Element* filter = packed + (panel * m.taps() + phase.first_tap) * m.c * P::cols;
         const std::size_t channel = panel * P::cols, cols = min(P::cols, m.k - channel);
         for (std::size_t pixel = 0; pixel < pixels; pixel += P::rows)
-          P::with_tile(cols, [&](auto& tile) {
-            const Element* b = filter;
-            for (const Run& run : phase.runs) {
-              const Element* row[P::rows];
-              for (int i = 0; i < P::rows; ++i)
-                row[i] = padded + static_cast<std::ptrdiff_t>(from[pixel + static_cast<std::size_t>(i)]) + run.offset;
-              tile.multiply(
-                  run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, P::cols);
-              b += run.length * P::cols;
-            }
-            const int valid = static_cast<int>(min<std::size_t>(P::rows, pixels - pixel));
-            for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, A(1), static_cast<A>(beta),
-                             out + to[pixel + static_cast<std::size_t>(i)] + channel);
-          });
+          P::with_tile(
+              cols, [&](auto& tile) __attribute__((always_inline)) {
+                const Element* b = filter;
+                for (const Run& run : phase.runs) {
+                  const Element* row[P::rows];
+                  for (int i = 0; i < P::rows; ++i)
+                    row[i] =
+                        padded + static_cast<std::ptrdiff_t>(from[pixel + static_cast<std::size_t>(i)]) + run.offset;
+                  tile.multiply(
+                      run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, P::cols);
+                  b += run.length * P::cols;
+                }
+                const int valid = static_cast<int>(min<std::size_t>(P::rows, pixels - pixel));
+                for (int i = 0; i < valid; ++i)
+                  tile.store_row(i, cols, A(1), static_cast<A>(beta),
+                                 out + to[pixel + static_cast<std::size_t>(i)] + channel);
+              });
       }
     }
   });

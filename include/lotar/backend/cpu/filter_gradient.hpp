@@ -69,15 +69,16 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
                               tail + at * P::cols);
         }
         for (std::size_t row = 0; row < span; row += P::rows)
-          P::with_tile(cols, [&](auto& tile) {
-            const Element* origin = padded + row;
-            tile.multiply(
-                depth, [&](int i, std::size_t p) { return origin[from[p] + static_cast<std::size_t>(i)]; }, gradient,
-                stride);
-            const int valid = static_cast<int>(min<std::size_t>(P::rows, span - row));
-            for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, A(1), A(1), sum + (row + static_cast<std::size_t>(i)) * m.k + k);
-          });
+          P::with_tile(
+              cols, [&](auto& tile) __attribute__((always_inline)) {
+                const Element* origin = padded + row;
+                tile.multiply(
+                    depth, [&](int i, std::size_t p) { return origin[from[p] + static_cast<std::size_t>(i)]; },
+                    gradient, stride);
+                const int valid = static_cast<int>(min<std::size_t>(P::rows, span - row));
+                for (int i = 0; i < valid; ++i)
+                  tile.store_row(i, cols, A(1), A(1), sum + (row + static_cast<std::size_t>(i)) * m.k + k);
+              });
       }
     }
   });

@@ -62,29 +62,30 @@ class Gemm {
       const A beta = k == 0 ? beta_ : A(1);
       for (std::size_t j = 0; j < cols; j += tile_cols<A>)
         for (std::size_t i = 0; i < rows; i += tile_rows)
-          with_tile<A>(min(tile_cols<A>, cols - j), [&](auto& tile) {
-            if (direct) {
-              const T* line[tile_rows];
-              for (std::size_t m = 0; m < tile_rows; ++m)
-                line[m] = a + (row + min(i + m, rows - 1)) * a_.row_stride + k;
-              tile.multiply(
-                  depth, [&](int m, std::size_t p) { return static_cast<A>(line[m][p]); }, packed_b + j * depth,
-                  tile_cols<A>);
-            } else {
-              const A* pa = packed_a + i * depth;
-              tile.multiply(
-                  depth, [&](int m, std::size_t p) { return pa[p * tile_rows + static_cast<std::size_t>(m)]; },
-                  packed_b + j * depth, tile_cols<A>);
-            }
-            const int valid = static_cast<int>(min<std::size_t>(tile_rows, rows - i));
-            for (int m = 0; m < valid; ++m) {
-              const std::size_t r = i + static_cast<std::size_t>(m), n = min(tile_cols<A>, cols - j);
-              if (keep_sums)
-                tile.store_row(m, n, alpha_, k == 0 ? A(0) : A(1), sums + r * gemm_cols + j);
-              else
-                tile.store_row(m, n, alpha_, beta, out + r * c_.row_stride + j);
-            }
-          });
+          with_tile<A>(
+              min(tile_cols<A>, cols - j), [&](auto& tile) __attribute__((always_inline)) {
+                if (direct) {
+                  const T* line[tile_rows];
+                  for (std::size_t m = 0; m < tile_rows; ++m)
+                    line[m] = a + (row + min(i + m, rows - 1)) * a_.row_stride + k;
+                  tile.multiply(
+                      depth, [&](int m, std::size_t p) { return static_cast<A>(line[m][p]); }, packed_b + j * depth,
+                      tile_cols<A>);
+                } else {
+                  const A* pa = packed_a + i * depth;
+                  tile.multiply(
+                      depth, [&](int m, std::size_t p) { return pa[p * tile_rows + static_cast<std::size_t>(m)]; },
+                      packed_b + j * depth, tile_cols<A>);
+                }
+                const int valid = static_cast<int>(min<std::size_t>(tile_rows, rows - i));
+                for (int m = 0; m < valid; ++m) {
+                  const std::size_t r = i + static_cast<std::size_t>(m), n = min(tile_cols<A>, cols - j);
+                  if (keep_sums)
+                    tile.store_row(m, n, alpha_, k == 0 ? A(0) : A(1), sums + r * gemm_cols + j);
+                  else
+                    tile.store_row(m, n, alpha_, beta, out + r * c_.row_stride + j);
+                }
+              });
     }
     if (!keep_sums) return;
     for (std::size_t r = 0; r < rows; ++r)
