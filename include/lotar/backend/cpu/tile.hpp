@@ -100,9 +100,13 @@ class Tile {
   /// The first `cols` columns of row m: out = alpha sum + beta out; beta = 0 does not read what was there.
   template <class Out>
   [[gnu::always_inline]] inline void store_row(int m, std::size_t cols, T alpha, T beta, Out* out) const {
-    T values[Vectors * width];
+    constexpr std::size_t all = Vectors * width;
+    T values[all];
     std::memcpy(values, sum_[m], sizeof(values));
-    store_scaled(values, cols, alpha, beta, out);
+    if (cols == all)
+      store_scaled(values, all, alpha, beta, out);
+    else
+      store_scaled(values, cols, alpha, beta, out);
   }
 
  private:
