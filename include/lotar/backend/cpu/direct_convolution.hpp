@@ -19,8 +19,15 @@ namespace lotar::detail {
 /// @param copy  (line of the image, to): copies its elements
 template <class Element, class F>
 void pad_image(const Mapping& m, Element* padded, const F& copy) {
-  std::memset(padded, 0, m.padded_size() * sizeof(Element));
-  for (std::size_t r = 0; r < m.h; ++r) copy(r, padded + ((m.top + r) * m.padded_w + m.left) * m.c);
+  const std::size_t line = m.padded_w * m.c, before = m.left * m.c, after = line - before - m.w * m.c;
+  std::memset(padded, 0, m.top * line * sizeof(Element));
+  padded += m.top * line;
+  for (std::size_t r = 0; r < m.h; ++r, padded += line) {
+    std::memset(padded, 0, before * sizeof(Element));
+    copy(r, padded + before);
+    std::memset(padded + line - after, 0, after * sizeof(Element));
+  }
+  std::memset(padded, 0, (m.padded_h - m.top - m.h) * line * sizeof(Element));
 }
 
 /// The convolution that `m` describes, its channels counted in elements: out = conv(source, packed) + beta out.
