@@ -171,7 +171,7 @@ class Cpu {
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 64 MiB at most, or four times the filter by Winograd's
+  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 16 MiB at most, or four times the filter by Winograd's
   ///       algorithm, and some padded images or tiles a thread
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,
