@@ -51,6 +51,12 @@ template <class T, class Out>
     for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(alpha * values[c] + beta * static_cast<T>(out[c]));
 }
 
+/// out = beta out; beta = 0 does not read what was there.
+template <class T, class Out>
+void scale(std::size_t n, T beta, Out* out) {
+  for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(beta == T(0) ? T(0) : beta * static_cast<T>(out[c]));
+}
+
 /// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
 ///
 /// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
