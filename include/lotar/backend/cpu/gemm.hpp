@@ -41,7 +41,8 @@ class Gemm {
   void run(B& b, Threads& threads) {
     if (c_.batches == 0 || c_.rows == 0 || c_.cols == 0) return;
     // Blocks of equal size, and some for every thread; no sum depends on them.
-    const std::size_t wanted = parts(4 * static_cast<std::size_t>(threads.count()), c_.batches);
+    const auto count = static_cast<std::size_t>(threads.count());
+    const std::size_t wanted = parts(count == 1 ? 1 : 4 * count, c_.batches);
     rows_ = block_size(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
     const std::size_t down = parts(c_.rows, rows_);
     cols_ = block_size(c_.cols, P::cols, gemm_cols, parts(wanted, down), 2);
