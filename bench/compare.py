@@ -141,5 +141,5 @@ for name, (what, run) in comparisons.items():
         share = f"{100 * statistics.median(shares):.0f} %" if None not in shares else "-"
     print(f"{name:26}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
 print("""share: of the ceiling of float or bf16 products, by the FLOPs of plain convolutions and of whole matrices. It may pass 100 %:
-Winograd's convolutions and the gradient of NT-Xent need fewer, and convolutions of bf16 have instructions of their own.""")
+Winograd's convolutions and the gradient of NT-Xent need fewer.""")
 sys.exit(failed)

@@ -9,8 +9,8 @@
 #include "../test.hpp"
 #include "convolution.hpp"
 
-// Convolutions of bf16 by the processor's dot products. Where it has none the first test takes plain loops in their
-// place, and the others float's products.
+// Convolutions and products of matrices of bf16 by the processor's dot products. Where it has none the first test and that
+// of matrices take plain loops in their place, and the others float's products.
 
 using namespace lotar;
 
@@ -132,10 +132,52 @@ TEST_CASE("an odd number of channels, which has no pairs, is convolved as withou
   CHECK(bits({with.y, with.dx, {}, {}}) == bits({without.y, without.dx, {}, {}}));
 }
 
+TEST_CASE("products of matrices of bf16 are exact but for the rounding of their sums, with any number of threads") {
+  const std::size_t shapes[][3] = {{1, 1, 1}, {13, 33, 31}, {12, 32, 64}, {70, 47, 1300}, {30, 530, 17}};
+  for (const auto& [m, n, k] : shapes)
+    for (const Op op_a : {Op::none, Op::transpose})
+      for (const Op op_b : {Op::none, Op::transpose}) {
+        CAPTURE(m);
+        CAPTURE(k);
+        const bool ta = op_a == Op::transpose, tb = op_b == Op::transpose;
+        const auto ha = convolution_values<bf16>(m * k, 0), hb = convolution_values<bf16>(k * n, 1);
+        std::vector<double> wanted(m * n);
+        for (std::size_t i = 0; i < m; ++i)
+          for (std::size_t j = 0; j < n; ++j)
+            for (std::size_t p = 0; p < k; ++p)
+              wanted[i * n + j] += static_cast<double>(static_cast<float>(ha[ta ? p * m + i : i * k + p])) *
+                                   static_cast<double>(static_cast<float>(hb[tb ? j * k + p : p * n + j]));
+        std::vector<float> first;
+        for (const int count : {1, 2, 5}) {
+          Cpu b({.poison_allocations = true});
+          detail::Threads threads(count);
+          const Tensor<bf16, 2, Cpu> x(b, ta ? Extents<2>{k, m} : Extents<2>{m, k}, ha);
+          const Tensor<bf16, 2, Cpu> y(b, tb ? Extents<2>{n, k} : Extents<2>{k, n}, hb), rounded(b, {m, n});
+          const Tensor<float, 2, Cpu> sums(b, {m, n});
+          using Pairs = detail::PairProducts;
+          detail::Gemm<Pairs, float, Cpu::Memory>(op_a, op_b, 1, x, y, 0, sums).run(b, threads);
+          detail::Gemm<Pairs, bf16, Cpu::Memory>(op_a, op_b, 1, x, y, 0, rounded).run(b, threads);
+          const std::vector<float> got = sums.to_host(b);
+          CHECK(worst_error(got, wanted) <= 1e-5);
+          CHECK(worst_error(rounded.to_host(b), wanted) <= 0x1p-8);
+          if (count == 1) first = got;
+          CHECK(got == first);
+        }
+      }
+}
+
 TEST_CASE("the products are taken where the processor has them, unless the options say otherwise") {
   const ConvolutionCase p{{4, 8, 8, 32}, {32, 3, 3, 32}, {1, 1}};
   const bool same = bits(convolve(p, {})) == bits(convolve(p, {.bf16_products = false}));
   CHECK(same == !detail::has_bf16_products());
+  const auto product = [](const CpuOptions& options) {
+    Cpu b(options);
+    const Tensor<bf16, 2, Cpu> x(b, {40, 300}, convolution_values<bf16>(12000, 0));
+    const Tensor<float, 2, Cpu> y(b, {40, 40});
+    b.gemm(Op::none, Op::transpose, 1, x, x, 0, y);
+    return y.to_host(b);
+  };
+  CHECK((product({}) == product({.bf16_products = false})) == !detail::has_bf16_products());
 }
 
 TEST_CASE("the bits do not depend on the number of threads") {

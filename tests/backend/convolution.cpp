@@ -80,6 +80,10 @@ TEST_CASE("convolutions of odd shapes") {
   check_convolution<double>(b, {{2, 3, 4, 2}, {2, 2, 2, 2}, {1, 3}});   // more padding than filter: a border of zeros
   check_convolution<double>(b, {{17, 4, 4, 5}, {6, 3, 3, 5}, {1, 1}});
   check_convolution<float>(b, {{1, 32, 32, 3}, {64, 3, 3, 3}, {1, 1}});
+  for (const std::size_t stride : {1u, 2u})  // no border, and channels that fill no number of tiles
+    for (const std::size_t c : {3u, 13u, 35u}) check_convolution<float>(b, {{5, 7, 6, c}, {37, 1, 1, c}, {stride, 0}});
+  check_convolution<float>(b, {{2, 40, 39, 13}, {35, 3, 3, 13}, {2, 1}});  // many pixels
+  check_convolution<float>(b, {{2, 2, 601, 3}, {4, 1, 3, 3}, {1, 0}});     // and many in a line
 }
 
 TEST_CASE("convolutions of bf16 give bf16, and gradients of filters in float") {

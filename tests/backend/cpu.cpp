@@ -105,9 +105,34 @@ TEST_CASE("the memory that threads work in is not the pool's") {
   Cpu b = cpu(2);
   const Array<float, 2> x(b, {300, 300}, convolution_values<float>(90000, 0)), y(b, {300, 300});
   const std::size_t allocations = b.pool().allocations(), used = b.pool().used();
-  b.gemm(Op::none, Op::none, 1, x, x, 0, y);
+  b.gemm(Op::none, Op::none, 1, x.rows(0, 20), x, 0, y.rows(0, 20));  // one block of rows
   CHECK(b.pool().allocations() == allocations);
   CHECK(b.pool().used() == used);
+}
+
+TEST_CASE("gemm of several blocks packs b in the pool, parts of it after each other") {
+  Cpu b = cpu(2);
+  const std::size_t m = 97, n = 2 * detail::gemm_cols + 19, k = 8 * detail::gemm_depth + 1;
+  const auto left = [](std::size_t i, std::size_t p) { return static_cast<float>(i % 7 + p % 3); };
+  const auto right = [](std::size_t p, std::size_t j) { return static_cast<float>(p % 5) - static_cast<float>(j % 4); };
+  std::vector<float> ha(m * k), hb(k * n);  // small integers, whose sums are exact
+  for (std::size_t i = 0; i < ha.size(); ++i) ha[i] = left(i / k, i % k);
+  for (std::size_t i = 0; i < hb.size(); ++i) hb[i] = right(i / n, i % n);
+  const Array<float, 2> a(b, {m, k}, ha), bb(b, {k, n}, hb), c(b, {m, n});
+  const std::size_t used = b.pool().used();
+  b.gemm(Op::none, Op::none, 1, a, bb, 0, c);
+  CHECK(b.pool().used() == used);
+  CHECK(b.pool().peak() - used <= (std::size_t{1} << 24));
+  const std::size_t allocations = b.pool().allocations();
+  b.gemm(Op::none, Op::none, 1, a, bb, 0, c);
+  CHECK(b.pool().allocations() == allocations);
+  const std::vector<float> got = c.to_host(b);
+  for (std::size_t spot = 0; spot < 500; ++spot) {
+    const std::size_t i = spot * 7919 % m, j = spot * 104729 % n;
+    float sum = 0;
+    for (std::size_t p = 0; p < k; ++p) sum += left(i, p) * right(p, j);
+    CHECK(got[i * n + j] == sum);
+  }
 }
 
 TEST_CASE_TEMPLATE("gemm over several blocks and pieces: the same bits for any number of threads", T, float, double) {

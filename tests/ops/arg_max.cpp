@@ -15,10 +15,10 @@ using namespace lotar;
 
 namespace {
 
-using Columns = std::vector<std::int32_t>;
+using Numbers = std::vector<std::int32_t>;
 
 template <class T>
-Columns run(const std::vector<T>& x, std::size_t rows) {
+Numbers run(const std::vector<T>& x, std::size_t rows) {
   TestBackend b;
   const Tensor<T, 2, TestBackend> values(b, {rows, x.size() / rows}, x);
   const Tensor<std::int32_t, 1, TestBackend> columns(b, {rows});
@@ -30,14 +30,14 @@ Columns run(const std::vector<T>& x, std::size_t rows) {
 
 TEST_CASE_TEMPLATE("the largest, of equal ones the first", T, float, double) {
   constexpr T inf = std::numeric_limits<T>::infinity();
-  CHECK(run<T>({1, 3, 2, -5, -9, -4, 7, 7, 7}, 3) == Columns{1, 2, 0});
-  CHECK(run<T>({-inf, -inf, -inf, inf, 0, 1}, 2) == Columns{0, 0});
-  CHECK(run<T>({4, -4}, 2) == Columns{0, 0});
+  CHECK(run<T>({1, 3, 2, -5, -9, -4, 7, 7, 7}, 3) == Numbers{1, 2, 0});
+  CHECK(run<T>({-inf, -inf, -inf, inf, 0, 1}, 2) == Numbers{0, 0});
+  CHECK(run<T>({4, -4}, 2) == Numbers{0, 0});
 }
 
 TEST_CASE_TEMPLATE("NaN is passed over; nothing but NaN has no column", T, float, double) {
   const T nan = std::numeric_limits<T>::quiet_NaN();
-  CHECK(run<T>({nan, 1, 2, nan, nan, nan}, 2) == Columns{2, -1});
+  CHECK(run<T>({nan, 1, 2, nan, nan, nan}, 2) == Numbers{2, -1});
 }
 
 TEST_CASE_TEMPLATE("random rows agree with std::max_element", T, float, double) {
@@ -46,7 +46,7 @@ TEST_CASE_TEMPLATE("random rows agree with std::max_element", T, float, double) 
     std::vector<T> x(rows * n);
     Random random(1, 2, 3, 4, static_cast<std::uint32_t>(n));
     for (T& v : x) v = static_cast<T>(random.index(50));  // with many ties
-    Columns wanted;
+    Numbers wanted;
     for (std::size_t r = 0; r < rows; ++r) {
       const auto first = x.begin() + static_cast<std::ptrdiff_t>(r * n);
       wanted.push_back(

@@ -28,9 +28,9 @@ struct CpuOptions {
   /// errors, up to 5e-6 of the largest result, are one to four times those of the direct sums. Values that are not
   /// finite reach all results of their tile, and very large ones may overflow there. Never for T = double.
   bool winograd = true;
-  /// Convolutions of bf16 by AVX-512 BF16 where the processor has it: by the same exact products, two of which are added
-  /// at once. Subnormal values count as 0; gradients of filters may be NaN where a value beside those that are
-  /// multiplied is not finite.
+  /// Products of matrices and convolutions of bf16 by AVX-512 BF16 where the processor has it: by the same exact
+  /// products, two of which are added at once. Subnormal values count as 0; gradients of filters may be NaN where a value
+  /// beside those that are multiplied is not finite.
   bool bf16_products = true;
 };
 
@@ -136,6 +136,8 @@ class Cpu {
   /// c = alpha op_a(a) op_b(b) + beta c, batch by batch; beta = 0 does not read c, which overlaps neither operand.
   /// @tparam A, B, C  Matrix, View or Tensor, of T, T and T or Accum<T>
   /// @throws ShapeError if the shapes do not fit.
+  /// @cost 2 M N K flops a batch; scratch: op(b) or, of a large one, as many columns as make 16 MiB, at least 512; and
+  ///       some 1.5 MiB a thread
   template <class A, class B, class C>
   void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
     using T = std::remove_const_t<typename A::Element>;
@@ -143,8 +145,9 @@ class Cpu {
     const Matrix<const T, Memory> ma(a), mb(b);
     const Matrix<Out, Memory> mc(c);
     check_gemm(op_a, op_b, ma, mb, mc);
-    const detail::Gemm<T, Out, Memory> product(op_a, op_b, alpha, ma, mb, beta, mc);
-    shared_->threads.parallel(product.blocks(), 1, product);
+    detail::with_products<T>(detail::by_pairs<T>(shared_->algorithms, true), [&]<class P>(P) {
+      detail::Gemm<P, Out, Memory>(op_a, op_b, alpha, ma, mb, beta, mc).run(*this, shared_->threads);
+    });
   }
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
@@ -183,7 +186,7 @@ class Cpu {
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 64 MiB at most, or four times the filter by Winograd's
+  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 16 MiB at most, or four times the filter by Winograd's
   ///       algorithm, and some padded images or tiles a thread
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,

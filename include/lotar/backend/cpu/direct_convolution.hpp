@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 #include <lotar/backend/cpu/mapping.hpp>
@@ -10,8 +11,9 @@
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
 
-/// Direct convolution: images are copied once into a padded scratch, where the elements that meet one row of a filter
-/// are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is unfolded in memory.
+/// Direct convolution: images that want a border are copied once into a padded scratch, where the elements that meet one
+/// row of a filter are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is unfolded in
+/// memory.
 ///
 /// P is SingleProducts or PairProducts.
 namespace lotar::detail {
@@ -20,8 +22,70 @@ namespace lotar::detail {
 /// @param copy  (line of the image, to): copies its elements
 template <class Element, class F>
 void pad_image(const Mapping& m, Element* padded, const F& copy) {
-  std::memset(padded, 0, m.padded_size() * sizeof(Element));
-  for (std::size_t r = 0; r < m.h; ++r) copy(r, padded + ((m.top + r) * m.padded_w + m.left) * m.c);
+  const std::size_t line = m.padded_w * m.c, before = m.left * m.c, after = line - before - m.w * m.c;
+  std::memset(padded, 0, m.top * line * sizeof(Element));
+  padded += m.top * line;
+  for (std::size_t r = 0; r < m.h; ++r, padded += line) {
+    std::memset(padded, 0, before * sizeof(Element));
+    copy(r, padded + before);
+    std::memset(padded + line - after, 0, after * sizeof(Element));
+  }
+  std::memset(padded, 0, (m.padded_h - m.top - m.h) * line * sizeof(Element));
+}
+
+/// Where an output pixel of a group of images lies, and the source pixel that the offsets of its taps count from.
+struct Place {
+  std::size_t from, to;
+};
+
+/// The places of the pixels of `group` images: [phases][images][pixels].
+inline std::vector<Place> places(const Mapping& m, std::size_t group) {
+  std::vector<Place> places;
+  for (const Phase& phase : m.phases)
+    for (std::size_t i = 0; i < group; ++i)
+      for (std::size_t r = 0; r < phase.rows; ++r)
+        for (std::size_t q = 0; q < phase.cols; ++q)
+          places.push_back(
+              {i * m.padded_size() + (r * m.in_step * m.padded_w + q * m.in_step) * m.c,
+               ((i * m.rows + phase.out_row + r * m.out_step) * m.cols + phase.out_col + q * m.out_step) * m.k});
+  return places;
+}
+
+/// Some pixels of one phase: out = conv(padded, packed) + beta out.
+template <class P>
+[[gnu::always_inline]] inline void convolve_pixels(const Mapping& m, const Phase& phase, const Place* place,
+                                                   std::size_t pixels, const typename P::Element* padded,
+                                                   const typename P::Element* packed, double beta,
+                                                   typename P::Stored* out) {
+  using Element = typename P::Element;
+  using A = Accum<typename P::Stored>;
+  if (phase.runs.empty()) {  // a sum of nothing
+    if (beta != 1)
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel) scale(m.k, static_cast<A>(beta), out + place[pixel].to);
+    return;
+  }
+  for (std::size_t channel = 0; channel < m.k; channel += P::cols) {
+    const Element* filter = packed + (channel / P::cols * m.taps() + phase.first_tap) * m.c * P::cols;
+    const std::size_t cols = min(P::cols, m.k - channel);
+    for (std::size_t pixel = 0; pixel < pixels; pixel += P::rows)
+      P::with_tile(
+          cols, [&](auto& tile) __attribute__((always_inline)) {
+            const int valid = static_cast<int>(min<std::size_t>(P::rows, pixels - pixel));
+            const Element *b = filter, *source[P::rows];
+            for (int i = 0; i < P::rows; ++i)
+              source[i] = padded + place[pixel + static_cast<std::size_t>(min(i, valid - 1))].from;
+            for (const Run& run : phase.runs) {
+              const Element* row[P::rows];
+              for (int i = 0; i < P::rows; ++i) row[i] = source[i] + run.offset;
+              tile.multiply(
+                  run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, P::cols);
+              b += run.length * P::cols;
+            }
+            for (int i = 0; i < valid; ++i)
+              tile.store_row(i, cols, A(1), static_cast<A>(beta),
+                             out + place[pixel + static_cast<std::size_t>(i)].to + channel);
+          });
+  }
 }
 
 /// The convolution that `m` describes, its channels counted in elements: out = conv(source, packed) + beta out, and its
@@ -33,55 +97,28 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
                      const typename P::Element* packed, double beta, typename P::Stored* out,
                      const ResultMoments<typename P::Stored>& moments) {
   using Element = typename P::Element;
-  using A = Accum<typename P::Stored>;
-  const std::size_t group = images_together(n, m.rows * m.cols);
-  const std::size_t panels = (m.k + P::cols - 1) / P::cols;
   std::size_t most = 0;
-  for (const Phase& p : m.phases) most = max(most, p.rows * p.cols);
+  for (const Phase& phase : m.phases) most = max(most, phase.rows * phase.cols);
+  const std::size_t group = images_together(n, most), line = m.w * m.c;
+  const std::vector<Place> all = places(m, group);
   threads.parallel((n + group - 1) / group, 1, [&](std::size_t g) {
     const std::size_t first = g * group, images = min(group, n - first);
-    const std::size_t padded_bytes = scratch_size<Element>(group * m.padded_size());
-    const std::size_t table_bytes = scratch_size<std::size_t>(group * most + P::rows);
-    std::byte* scratch = thread_scratch(padded_bytes + 2 * table_bytes);
-    auto* padded = reinterpret_cast<Element*>(scratch);
-    auto* from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
-    auto* to = reinterpret_cast<std::size_t*>(scratch + padded_bytes + table_bytes);
-    const std::size_t line = m.w * m.c;
-    for (std::size_t i = 0; i < images; ++i)
-      pad_image(m, padded + i * m.padded_size(), [&](std::size_t r, Element* row) {
-        P::copy(source + ((first + i) * m.h + r) * line * P::together, line, row);
-      });
-    for (const Phase& phase : m.phases) {
-      std::size_t pixels = 0;
+    const auto* const from = source + first * m.h * line * P::together;
+    const Element* padded = nullptr;
+    if constexpr (std::is_same_v<Element, typename P::Stored>)
+      if (m.padded_size() == m.h * line) padded = from;  // there is no border
+    if (padded == nullptr) {
+      auto* const copy = reinterpret_cast<Element*>(thread_scratch(images * m.padded_size() * sizeof(Element)));
       for (std::size_t i = 0; i < images; ++i)
-        for (std::size_t r = 0; r < phase.rows; ++r)
-          for (std::size_t q = 0; q < phase.cols; ++q, ++pixels) {
-            from[pixels] = i * m.padded_size() + (r * m.in_step * m.padded_w + q * m.in_step) * m.c;
-            to[pixels] =
-                (((first + i) * m.rows + phase.out_row + r * m.out_step) * m.cols + phase.out_col + q * m.out_step) *
-                m.k;
-          }
-      for (std::size_t extra = 0; extra < P::rows; ++extra) from[pixels + extra] = from[pixels - 1];
-      for (std::size_t panel = 0; panel < panels; ++panel) {
-        const Element* filter = packed + (panel * m.taps() + phase.first_tap) * m.c * P::cols;
-        const std::size_t channel = panel * P::cols, cols = min(P::cols, m.k - channel);
-        for (std::size_t pixel = 0; pixel < pixels; pixel += P::rows)
-          P::with_tile(cols, [&](auto& tile) {
-            const Element* b = filter;
-            for (const Run& run : phase.runs) {
-              const Element* row[P::rows];
-              for (int i = 0; i < P::rows; ++i)
-                row[i] = padded + static_cast<std::ptrdiff_t>(from[pixel + static_cast<std::size_t>(i)]) + run.offset;
-              tile.multiply(
-                  run.length, [&](int i, std::size_t k) { return row[i][k]; }, b, P::cols);
-              b += run.length * P::cols;
-            }
-            const int valid = static_cast<int>(min<std::size_t>(P::rows, pixels - pixel));
-            for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, A(1), static_cast<A>(beta),
-                             out + to[pixel + static_cast<std::size_t>(i)] + channel);
-          });
-      }
+        pad_image(m, copy + i * m.padded_size(),
+                  [&](std::size_t r, Element* row) { P::copy(from + (i * m.h + r) * line * P::together, line, row); });
+      padded = copy;
+    }
+    const Place* place = all.data();
+    for (const Phase& phase : m.phases) {
+      const std::size_t pixels = phase.rows * phase.cols;
+      convolve_pixels<P>(m, phase, place, images * pixels, padded, packed, beta, out + first * m.rows * m.cols * m.k);
+      place += group * pixels;
     }
     moments.finish(first * m.rows * m.cols, (first + images) * m.rows * m.cols);
   });

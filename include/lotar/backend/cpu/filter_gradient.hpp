@@ -12,6 +12,53 @@
 
 namespace lotar::detail {
 
+/// Channels [first, last) of lines of pixels that are summed over, as panels [panels][lines][steps][P::cols], zeros past
+/// the last channel.
+/// @param c  channels of a pixel
+template <class P>
+void pack_lines(const typename P::Stored* from, std::size_t lines, std::size_t pixels, std::size_t c, std::size_t first,
+                std::size_t last, typename P::Element* to) {
+  for (std::size_t k = first; k < last; k += P::cols) {
+    const std::size_t cols = min(P::cols, last - k);
+    for (std::size_t line = 0; line < lines; ++line)
+      for (std::size_t q = 0; q < pixels; q += P::together, to += P::cols) {
+        const auto* const pixel = from + (line * pixels + q) * c + k;
+        const std::size_t count = min(P::together, pixels - q);
+        if (cols == P::cols) {
+          P::copy_columns(pixel, count, c, P::cols, to);
+        } else {
+          P::copy_columns(pixel, count, c, cols, to);
+          std::memset(to + cols, 0, (P::cols - cols) * sizeof(*to));
+        }
+      }
+  }
+}
+
+/// A piece of the sums of one row of a filter: out = sum over steps p of origin[from[p] + row] dy[p][k] + add out, for
+/// rows < span and k < channels.
+/// @param dy  see pack_lines
+/// @param stride  between rows of out
+template <class P>
+void sum_pixels(std::size_t span, std::size_t depth, const typename P::Element* origin, const std::size_t* from,
+                const typename P::Element* dy, std::size_t channels, Accum<typename P::Stored> add, std::size_t stride,
+                Accum<typename P::Stored>* out) {
+  using A = Accum<typename P::Stored>;
+  for (std::size_t row = 0; row < span; row += P::rows) {
+    // A tile ends with the last row, if there are enough: the rows before are summed again, but not stored.
+    const std::size_t begin = span < P::rows ? 0 : min(row, span - P::rows), end = min(begin + P::rows, span);
+    const typename P::Element* const source = origin + begin;
+    for (std::size_t k = 0; k < channels; k += P::cols)
+      P::with_tile(
+          min(P::cols, channels - k), [&](auto& tile) __attribute__((always_inline)) {
+            tile.multiply(
+                depth, [&](int i, std::size_t p) { return source[from[p] + static_cast<std::size_t>(i)]; },
+                dy + k * depth, P::cols);
+            for (std::size_t r = row; r < end; ++r)
+              tile.store_row(static_cast<int>(r - begin), min(P::cols, channels - k), A(1), add, out + r * stride + k);
+          });
+  }
+}
+
 /// The gradient of the filter is, for each row r of it, a product over all pixels of the (s, c) that are contiguous in
 /// the padded image with the channels of dy. Images are dealt to a fixed number of partial sums, added in order.
 /// @param m  forward_mapping
@@ -26,58 +73,55 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels);
   const std::size_t steps = (m.cols + P::together - 1) / P::together;  // of the sum, along a line
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
-  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{64} << 20;
+  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{16} << 20;
   const std::size_t partials =
       max<std::size_t>(1, min(groups, min(most_partials, partial_bytes / (dfilter.size() * sizeof(A)))));
   const auto memory = b.template allocate<A>(partials * dfilter.size());  // [partials, R, S C, K]
   A* const partial = memory.get();
+  if (groups == 0) std::memset(partial, 0, dfilter.size() * sizeof(A));
 
-  threads.parallel(partials * rows, 1, [&](std::size_t item) {
-    const std::size_t part = item / rows, r = item % rows;
-    A* const sum = partial + (part * rows + r) * span * m.k;
-    std::memset(sum, 0, span * m.k * sizeof(A));
+  constexpr std::size_t piece = 256;  // steps that are summed in registers, or a line
+  const std::size_t lines = max<std::size_t>(1, piece / max<std::size_t>(1, steps));
+  // Where partial sums are few, threads share them by output channels, each padding the images for itself.
+  const std::size_t panels = (m.k + P::cols - 1) / P::cols;
+  const std::size_t splits = max<std::size_t>(1, min(panels, 4 * static_cast<std::size_t>(threads.count()) / partials));
+  threads.parallel(groups == 0 ? 0 : partials * splits, 1, [&](std::size_t item) {
+    const std::size_t part = item / splits, split = item % splits;
+    const std::size_t first_k = panels * split / splits * P::cols;
+    const std::size_t last_k = min(m.k, panels * (split + 1) / splits * P::cols);
+    A* const sum = partial + part * dfilter.size();
     const std::size_t padded_bytes = scratch_size<Element>(group * m.padded_size() + P::rows);
     const std::size_t table_bytes = scratch_size<std::size_t>(group * m.rows * steps);
-    std::byte* scratch =
-        thread_scratch(padded_bytes + table_bytes + scratch_size<Element>(group * m.rows * steps * P::cols));
-    auto* padded = reinterpret_cast<Element*>(scratch);
-    auto* from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
-    auto* tail = reinterpret_cast<Element*>(scratch + padded_bytes + table_bytes);
-    std::memset(padded + group * m.padded_size(), 0, P::rows * sizeof(Element));  // read by tiles past the last element
+    std::byte* const scratch = thread_scratch(padded_bytes + table_bytes +
+                                              scratch_size<Element>((last_k - first_k + P::cols) * lines * steps));
+    auto* const copy = reinterpret_cast<Element*>(scratch);
+    auto* const from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
+    auto* const gradient = reinterpret_cast<Element*>(scratch + padded_bytes + table_bytes);
+    std::memset(copy + group * m.padded_size(), 0, P::rows * sizeof(Element));  // read by tiles past the last element
     for (std::size_t i = 0, k = 0; i < group; ++i)
       for (std::size_t p = 0; p < m.rows; ++p)
         for (std::size_t q = 0; q < steps; ++q, ++k)
-          from[k] = i * m.padded_size() + ((p * step + r) * m.padded_w + q * P::together * step) * m.c;
-    for (std::size_t g = groups * part / partials; g < groups * (part + 1) / partials; ++g) {
-      const std::size_t first = g * group, images = min(group, n - first), depth = images * m.rows * steps;
-      for (std::size_t i = 0; i < images; ++i)
-        pad_image(m, padded + i * m.padded_size(), [&](std::size_t line, Element* row) {
-          P::copy_pixels(x + ((first + i) * m.h + line) * m.w * m.c, m.w, m.left, step, m.c, row);
-        });
-      for (std::size_t k = 0; k < m.k; k += P::cols) {
-        const std::size_t cols = min(P::cols, m.k - k);
-        const T* from_dy = dy + first * pixels * m.k + k;
-        const Element* gradient = tail;
-        std::size_t stride = P::cols;
-        if constexpr (std::is_same_v<T, Element>)  // in place, if no columns past the last one are read
-          if (cols % Simd<A>::width == 0) gradient = from_dy, stride = m.k;
-        if (gradient == tail) {
-          if (cols < P::cols) std::memset(tail, 0, depth * P::cols * sizeof(Element));
-          for (std::size_t at = 0, line = 0; line < images * m.rows; ++line)
-            for (std::size_t q = 0; q < m.cols; q += P::together, ++at)
-              P::copy_columns(from_dy + (line * m.cols + q) * m.k, min(P::together, m.cols - q), m.k, cols,
-                              tail + at * P::cols);
-        }
-        for (std::size_t row = 0; row < span; row += P::rows)
-          P::with_tile(cols, [&](auto& tile) {
-            const Element* origin = padded + row;
-            tile.multiply(
-                depth, [&](int i, std::size_t p) { return origin[from[p] + static_cast<std::size_t>(i)]; }, gradient,
-                stride);
-            const int valid = static_cast<int>(min<std::size_t>(P::rows, span - row));
-            for (int i = 0; i < valid; ++i)
-              tile.store_row(i, cols, A(1), A(1), sum + (row + static_cast<std::size_t>(i)) * m.k + k);
+          from[k] = i * m.padded_size() + (p * step * m.padded_w + q * P::together * step) * m.c;
+    const std::size_t first_group = groups * part / partials;
+    for (std::size_t g = first_group; g < groups * (part + 1) / partials; ++g) {
+      const std::size_t first = g * group, images = min(group, n - first);
+      const Element* padded = nullptr;
+      if constexpr (std::is_same_v<T, Element>)  // there is no border, nor anything read past the last element
+        if (m.padded_size() == m.h * m.w * m.c && span >= P::rows) padded = x + first * m.padded_size();
+      if (padded == nullptr) {
+        for (std::size_t i = 0; i < images; ++i)
+          pad_image(m, copy + i * m.padded_size(), [&](std::size_t line, Element* row) {
+            P::copy_pixels(x + ((first + i) * m.h + line) * m.w * m.c, m.w, m.left, step, m.c, row);
           });
+        padded = copy;
+      }
+      for (std::size_t line = 0; line < images * m.rows; line += lines) {
+        const std::size_t count = min(lines, images * m.rows - line), depth = count * steps;
+        pack_lines<P>(dy + (first * m.rows + line) * m.cols * m.k, count, m.cols, m.k, first_k, last_k, gradient);
+        const A add = g == first_group && line == 0 ? A(0) : A(1);
+        for (std::size_t r = 0; r < rows; ++r)
+          sum_pixels<P>(span, depth, padded + r * m.padded_w * m.c, from + line * steps, gradient, last_k - first_k,
+                        add, m.k, sum + r * span * m.k + first_k);
       }
     }
   });

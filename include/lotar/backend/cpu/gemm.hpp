@@ -1,24 +1,29 @@
 #pragma once
 
 #include <cstddef>
-#include <cstring>
 #include <type_traits>
 
+#include <lotar/backend/cpu/panels.hpp>
+#include <lotar/backend/cpu/products.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
-#include <lotar/backend/cpu/transpose.hpp>
 #include <lotar/core/backend.hpp>
 
 namespace lotar::detail {
 
-/// c = alpha op(a) op(b) + beta c for one block of c, at most gemm_rows by gemm_cols, over all of K.
+/// c = alpha op(a) op(b) + beta c, by P: SingleProducts or PairProducts.
 ///
-/// Panels of b, and of a where it is transposed, are packed, so that the tiles read them in order. K is cut in pieces of
-/// gemm_depth; the sizes are constants, so that the order of every sum is one.
-inline constexpr std::size_t gemm_rows = 192, gemm_cols = 256, gemm_depth = 256;
+/// Blocks of c, at most gemm_rows by gemm_cols, are computed over all of K. Lines of a and b are packed in panels, so that
+/// tiles read them in order: those of b once for all blocks, those of a by each block. K is cut in pieces of gemm_depth
+/// elements: a constant, so that the order of every sum is one.
+inline constexpr std::size_t gemm_rows = 192, gemm_cols = 512, gemm_depth = 512;
 
-template <class T, class Out, class Memory, std::size_t Bytes = simd_bytes>
+template <class P, class Out, class Memory, std::size_t Bytes = simd_bytes>
 class Gemm {
+  using T = typename P::Stored;
+  using A = Accum<T>;
+  using Element = typename P::Element;
+
  public:
   Gemm(Op op_a, Op op_b, double alpha, const Matrix<const T, Memory>& a, const Matrix<const T, Memory>& b, double beta,
        const Matrix<Out, Memory>& c)
@@ -29,123 +34,140 @@ class Gemm {
         op_b_(op_b),
         alpha_(static_cast<A>(alpha)),
         beta_(static_cast<A>(beta)),
-        depth_(op_a == Op::none ? a.cols : a.rows),
-        col_blocks_((c.cols + gemm_cols - 1) / gemm_cols) {
-    // Blocks of equal height, and some for every thread; no sum depends on them.
-    constexpr std::size_t enough = 8, least_rows = 4 * tile_rows;
-    const auto parts = [](std::size_t n, std::size_t size) { return (n + size - 1) / size; };
-    const std::size_t wanted = parts(enough, max<std::size_t>(1, c.batches * col_blocks_));
-    const std::size_t blocks = max(parts(c.rows, gemm_rows), min(wanted, parts(c.rows, least_rows)));
-    block_rows_ = parts(parts(c.rows, max<std::size_t>(1, blocks)), tile_rows) * tile_rows;
-    row_blocks_ = c.rows == 0 ? 0 : parts(c.rows, block_rows_);
-  }
+        depth_(op_a == Op::none ? a.cols : a.rows) {}
 
-  std::size_t blocks() const { return c_.batches * row_blocks_ * col_blocks_; }
-
-  void operator()(std::size_t block) const {
-    const std::size_t batch = block / (row_blocks_ * col_blocks_), rest = block % (row_blocks_ * col_blocks_);
-    const std::size_t row = rest / col_blocks_ * block_rows_, col = rest % col_blocks_ * gemm_cols;
-    const std::size_t rows = min(block_rows_, c_.rows - row), cols = min(gemm_cols, c_.cols - col);
-    // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
-    const bool keep_sums = !std::is_same_v<Out, A> && depth_ > gemm_depth;
-    constexpr std::size_t packed = (gemm_rows + gemm_cols) * gemm_depth;
-    A* packed_a = reinterpret_cast<A*>(thread_scratch((packed + (keep_sums ? gemm_rows * gemm_cols : 0)) * sizeof(A)));
-    A *packed_b = packed_a + gemm_rows * gemm_depth, *sums = packed_a + packed;
-    Out* out = c_.data + batch * c_.batch_stride + row * c_.row_stride + col;
-    const bool direct = op_a_ == Op::none;
-    for (std::size_t k = 0; k == 0 || k < depth_; k += gemm_depth) {
-      const std::size_t depth = min(gemm_depth, depth_ - k);
-      const T* a = a_.data + batch * a_.batch_stride;
-      if (!direct) pack<tile_rows>(a, op_a_ == Op::none, a_.row_stride, row, rows, k, depth, packed_a);
-      pack<tile_cols<A>>(b_.data + batch * b_.batch_stride, op_b_ == Op::transpose, b_.row_stride, col, cols, k, depth,
-                         packed_b);
-      const A beta = k == 0 ? beta_ : A(1);
-      for (std::size_t j = 0; j < cols; j += tile_cols<A>)
-        for (std::size_t i = 0; i < rows; i += tile_rows)
-          with_tile<A>(min(tile_cols<A>, cols - j), [&](auto& tile) {
-            if (direct) {
-              const T* line[tile_rows];
-              for (std::size_t m = 0; m < tile_rows; ++m)
-                line[m] = a + (row + min(i + m, rows - 1)) * a_.row_stride + k;
-              tile.multiply(
-                  depth, [&](int m, std::size_t p) { return static_cast<A>(line[m][p]); }, packed_b + j * depth,
-                  tile_cols<A>);
-            } else {
-              const A* pa = packed_a + i * depth;
-              tile.multiply(
-                  depth, [&](int m, std::size_t p) { return pa[p * tile_rows + static_cast<std::size_t>(m)]; },
-                  packed_b + j * depth, tile_cols<A>);
-            }
-            const int valid = static_cast<int>(min<std::size_t>(tile_rows, rows - i));
-            for (int m = 0; m < valid; ++m) {
-              const std::size_t r = i + static_cast<std::size_t>(m), n = min(tile_cols<A>, cols - j);
-              if (keep_sums)
-                tile.store_row(m, n, alpha_, k == 0 ? A(0) : A(1), sums + r * gemm_cols + j);
-              else
-                tile.store_row(m, n, alpha_, beta, out + r * c_.row_stride + j);
-            }
-          });
+  /// Allocates memory for as much of b as is packed at a time, if c has several rows of blocks.
+  template <class B>
+  void run(B& b, Threads& threads) {
+    if (c_.batches == 0 || c_.rows == 0 || c_.cols == 0) return;
+    // Blocks of equal size, and some for every thread; no sum depends on them.
+    const auto count = static_cast<std::size_t>(threads.count());
+    const std::size_t wanted = parts(count == 1 ? 1 : 4 * count, c_.batches);
+    rows_ = block_size(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
+    const std::size_t down = parts(c_.rows, rows_);
+    cols_ = block_size(c_.cols, P::cols, gemm_cols, parts(wanted, down), 2);
+    const std::size_t across = parts(c_.cols, cols_);
+    if (down == 1) {
+      threads.parallel(c_.batches * across, 1,
+                       [&](std::size_t i) { multiply(i / across, 0, i % across * cols_, nullptr, {}); });
+      return;
     }
-    if (!keep_sums) return;
-    for (std::size_t r = 0; r < rows; ++r)
-      for (std::size_t c = 0; c < cols; ++c) {
-        const A sum = sums[r * gemm_cols + c];
-        Out& to = out[r * c_.row_stride + c];
-        to = static_cast<Out>(beta_ == A(0) ? sum : sum + beta_ * static_cast<A>(to));
+    constexpr std::size_t most = std::size_t{1} << 22, strip = 4 * P::cols;  // elements; columns
+    const std::size_t all_steps = parts(depth_, P::together), pieces = parts(depth_, piece);
+    const std::size_t together = min(across, max<std::size_t>(1, most / (all_steps * cols_ + 1))) * cols_;
+    const auto packed = b.template allocate<Element>(all_steps * together);
+    for (std::size_t batch = 0; batch < c_.batches; ++batch)
+      for (std::size_t first = 0; first < c_.cols; first += together) {
+        const std::size_t cols = min(together, c_.cols - first), strips = parts(cols, strip);
+        const Packed place{first, parts(cols, P::cols) * P::cols};
+        threads.parallel(pieces * strips, 1, [&](std::size_t i) {
+          const std::size_t k = i / strips * piece, col = i % strips * strip;
+          pack<P::cols>(b_, op_b_ == Op::transpose, batch, first + col, min(strip, cols - col), k,
+                        packed.get() + place_of(place, first + col, k));
+        });
+        const std::size_t blocks = parts(cols, cols_);
+        threads.parallel(down * blocks, 1, [&](std::size_t i) {
+          multiply(batch, i / blocks * rows_, first + i % blocks * cols_, packed.get(), place);
+        });
       }
   }
 
  private:
-  using A = Accum<T>;
+  static constexpr bool is_direct = std::is_same_v<T, Element>;   // whether tiles may read a where it lies
+  static constexpr std::size_t piece = gemm_depth * P::together;  // of K
 
-  /// Lines [line, line + lines) of the operand, steps [k, k + depth), as panels of Width lines: panel[k][line], zeros
-  /// past the end. `line_major`: the operand is stored [line][k], else [k][line].
-  template <std::size_t Width>
-  static void pack(const T* from, bool line_major, std::size_t stride, std::size_t line, std::size_t lines,
-                   std::size_t k, std::size_t depth, A* to) {
-    constexpr std::size_t strip = 16;  // steps of a line read at a time when lines become columns
-    constexpr std::size_t square = Simd<A>::width;
-    for (std::size_t first = 0; first < lines; first += Width, to += Width * depth) {
-      const std::size_t n = min(Width, lines - first);
-      const T* origin = line_major ? from + (line + first) * stride + k : from + k * stride + line + first;
-      if (n < Width) std::memset(to, 0, Width * depth * sizeof(A));
-      if (!line_major) {
-        for (std::size_t p = 0; p < depth; ++p)
-          for (std::size_t l = 0; l < n; ++l) to[p * Width + l] = static_cast<A>(origin[p * stride + l]);
-        continue;
-      }
-      std::size_t p = 0;
-      if constexpr (std::is_same_v<T, A>)
-        for (; p + square <= depth; p += square) transpose_lines<Width>(origin + p, stride, n, to + p * Width);
-      for (; p < depth; p += strip)
-        for (std::size_t l = 0; l < n; ++l)
-          for (std::size_t q = p; q < min(p + strip, depth); ++q)
-            to[q * Width + l] = static_cast<A>(origin[l * stride + q]);
-    }
+  /// What is packed of op(b): `cols` columns from `first` on, as [pieces of K][panels][steps][P::cols].
+  struct Packed {
+    std::size_t first, cols;
+  };
+  std::size_t place_of(const Packed& b, std::size_t col, std::size_t k) const {
+    return k / P::together * b.cols + (col - b.first) * steps(k);
   }
 
-  /// As many steps of a panel as a register has lanes, from n <= Width lines.
+  static constexpr std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
+
+  /// The size of equal blocks of n lines, in whole tiles: at most `most` lines, and as many blocks as are wanted if each
+  /// has `least` tiles.
+  static std::size_t block_size(std::size_t n, std::size_t tile, std::size_t most, std::size_t wanted,
+                                std::size_t least) {
+    const std::size_t blocks = max(parts(n, most), min(wanted, parts(n, least * tile)));
+    return parts(parts(n, blocks), tile) * tile;
+  }
+
+  /// Steps of the piece of K that begins at k.
+  std::size_t steps(std::size_t k) const { return parts(min(piece, depth_ - k), P::together); }
+
+  /// Lines of an operand, rows of op(a) or columns of op(b), and the piece of K that begins at k.
   template <std::size_t Width>
-  static void transpose_lines(const A* from, std::size_t stride, std::size_t n, A* to) {
-    constexpr std::size_t square = Simd<A>::width;
-    if constexpr (Width % square == 0) {
-      for (std::size_t l = 0; l < n; l += square)
-        transpose_square(from + l * stride, stride, min(square, n - l), to + l, Width);
-    } else {
-      A turned[square * square];
-      for (std::size_t l = 0; l < n; l += square) {
-        transpose_square(from + l * stride, stride, min(square, n - l), turned, square);
-        for (std::size_t p = 0; p < square; ++p)
-          std::memcpy(to + p * Width + l, turned + p * square, min(square, Width - l) * sizeof(A));
-      }
+  void pack(const Matrix<const T, Memory>& from, bool line_major, std::size_t batch, std::size_t line,
+            std::size_t lines, std::size_t k, Element* to) const {
+    const std::size_t at = line_major ? line * from.row_stride + k : k * from.row_stride + line;
+    pack_panels<P, Width>(from.data + batch * from.batch_stride + at, line_major, from.row_stride, lines,
+                          min(piece, depth_ - k), to);
+  }
+
+  /// The block of c that begins at (row, col).
+  /// @param b  op(b) as `place` says; null: to be packed here
+  void multiply(std::size_t batch, std::size_t row, std::size_t col, const Element* b, Packed place) const {
+    const std::size_t rows = min(rows_, c_.rows - row), cols = min(cols_, c_.cols - col);
+    // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
+    const bool keep_sums = !std::is_same_v<Out, A> && depth_ > piece;
+    const bool direct = is_direct && op_a_ == Op::none && cols <= 2 * P::cols;
+    const std::size_t a_bytes = scratch_size<Element>(gemm_rows * gemm_depth + P::cols);
+    const std::size_t b_bytes = scratch_size<Element>(b == nullptr ? gemm_cols * gemm_depth : 0);
+    std::byte* const scratch =
+        thread_scratch(a_bytes + b_bytes + scratch_size<A>(keep_sums ? gemm_rows * gemm_cols : 0));
+    auto* const packed_a = reinterpret_cast<Element*>(scratch);
+    auto* const packed_b = reinterpret_cast<Element*>(scratch + a_bytes);
+    auto* const sums = reinterpret_cast<A*>(scratch + a_bytes + b_bytes);
+    Out* const out = c_.data + batch * c_.batch_stride + row * c_.row_stride + col;
+    for (std::size_t k = 0; k == 0 || k < depth_; k += piece) {
+      const std::size_t depth = steps(k);
+      const A beta = k == 0 ? beta_ : A(1);
+      const Element* panel = packed_b;
+      if (b != nullptr)
+        panel = b + place_of(place, col, k);
+      else
+        pack<P::cols>(b_, op_b_ == Op::transpose, batch, col, cols, k, packed_b);
+      if (!direct) pack<P::rows>(a_, op_a_ == Op::none, batch, row, rows, k, packed_a);
+      for (std::size_t j = 0; j < cols; j += P::cols, panel += depth * P::cols)
+        for (std::size_t i = 0; i < rows; i += P::rows) {
+          const std::size_t n = min(P::cols, cols - j);
+          P::with_tile(
+              n, [&](auto& tile) __attribute__((always_inline)) {
+                if (!direct) {
+                  const Element* const a = packed_a + i * depth;
+                  tile.multiply(
+                      depth, [&](int m, std::size_t p) { return a[p * P::rows + static_cast<std::size_t>(m)]; }, panel,
+                      P::cols);
+                } else if constexpr (is_direct) {
+                  const T* a[P::rows];
+                  for (std::size_t m = 0; m < P::rows; ++m)
+                    a[m] = a_.data + batch * a_.batch_stride + (row + min(i + m, rows - 1)) * a_.row_stride + k;
+                  tile.multiply(
+                      depth, [&](int m, std::size_t p) { return a[m][p]; }, panel, P::cols);
+                }
+                const int valid = static_cast<int>(min<std::size_t>(P::rows, rows - i));
+                for (int m = 0; m < valid; ++m) {
+                  const std::size_t r = i + static_cast<std::size_t>(m);
+                  if (keep_sums)
+                    tile.store_row(m, n, alpha_, k == 0 ? A(0) : A(1), sums + r * gemm_cols + j);
+                  else
+                    tile.store_row(m, n, alpha_, beta, out + r * c_.row_stride + j);
+                }
+              });
+        }
     }
+    if (!keep_sums) return;
+    for (std::size_t r = 0; r < rows; ++r)
+      store_scaled(sums + r * gemm_cols, cols, A(1), beta_, out + r * c_.row_stride);
   }
 
   Matrix<const T, Memory> a_, b_;
   Matrix<Out, Memory> c_;
   Op op_a_, op_b_;
   A alpha_, beta_;
-  std::size_t depth_, col_blocks_, block_rows_, row_blocks_;
+  std::size_t depth_, rows_ = 0, cols_ = 0;
 };
 
 }  // namespace lotar::detail

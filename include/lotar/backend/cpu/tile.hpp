@@ -51,6 +51,12 @@ template <class T, class Out>
     for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(alpha * values[c] + beta * static_cast<T>(out[c]));
 }
 
+/// out = beta out; beta = 0 does not read what was there.
+template <class T, class Out>
+void scale(std::size_t n, T beta, Out* out) {
+  for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(beta == T(0) ? T(0) : beta * static_cast<T>(out[c]));
+}
+
 /// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
 ///
 /// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
@@ -100,16 +106,21 @@ class Tile {
   /// The first `cols` columns of row m: out = alpha sum + beta out; beta = 0 does not read what was there.
   template <class Out>
   [[gnu::always_inline]] inline void store_row(int m, std::size_t cols, T alpha, T beta, Out* out) const {
-    T values[Vectors * width];
+    constexpr std::size_t all = Vectors * width;
+    T values[all];
     std::memcpy(values, sum_[m], sizeof(values));
-    store_scaled(values, cols, alpha, beta, out);
+    if (cols == all)
+      store_scaled(values, all, alpha, beta, out);
+    else
+      store_scaled(values, cols, alpha, beta, out);
   }
 
  private:
   Vector sum_[tile_rows][Vectors] = {};
 };
 
-/// Calls f with a Tile of the fewest registers that hold `cols` columns.
+/// Calls f with a Tile of the fewest registers that hold `cols` columns. f is to be inlined always, as a lambda with that
+/// attribute is: a tile passed on by reference lies in memory.
 template <class T, class F>
 [[gnu::always_inline]] inline void with_tile(std::size_t cols, const F& f) {
   if (cols > static_cast<std::size_t>(Simd<T>::width)) {

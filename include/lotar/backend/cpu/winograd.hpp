@@ -209,16 +209,17 @@ template <std::size_t Bytes = simd_bytes>
 void winograd_multiply(const WinogradPlanes& v, std::size_t product, const float* u, std::size_t cols,
                        const WinogradPlanes& m, std::size_t channel) {
   for (std::size_t row = 0; row < v.rows; row += tile_rows)
-    with_tile<float>(cols, [&](auto& tile) {
-      for (std::size_t c = 0; c < v.channels; c += winograd_step) {
-        const float* const a = v.at(product, c, row);
-        tile.multiply(
-            min(winograd_step, v.channels - c),
-            [&](int i, std::size_t k) { return a[static_cast<std::size_t>(i) * winograd_step + k]; },
-            u + c * tile_cols<float>, tile_cols<float>);
-      }
-      tile.store(m.at(product, channel, row), tile_cols<float>);
-    });
+    with_tile<float>(
+        cols, [&](auto& tile) __attribute__((always_inline)) {
+          for (std::size_t c = 0; c < v.channels; c += winograd_step) {
+            const float* const a = v.at(product, c, row);
+            tile.multiply(
+                min(winograd_step, v.channels - c),
+                [&](int i, std::size_t k) { return a[static_cast<std::size_t>(i) * winograd_step + k]; },
+                u + c * tile_cols<float>, tile_cols<float>);
+          }
+          tile.store(m.at(product, channel, row), tile_cols<float>);
+        });
 }
 
 /// out = the convolution that `s` describes + beta out. Blocks of tiles, so small that what is transformed stays in a

@@ -45,16 +45,17 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
   const std::size_t first = block * v.step, last = min(first + v.step, v.channels), stride = v.step;
   for (std::size_t k = 0; k < m.channels; k += width)
     for (std::size_t c = first; c < last; c += tile_rows)
-      with_tile<float>(min(width, m.channels - k), [&](auto& tile) {
-        const float* const a = v.at(product, c, row);
-        tile.multiply(
-            rows, [&](int i, std::size_t r) { return a[r * stride + static_cast<std::size_t>(i)]; },
-            m.at(product, k, row), m.step);
-        if (add)
-          tile.add_to(du.at(product, k, c), width);
-        else
-          tile.store(du.at(product, k, c), width);
-      });
+      with_tile<float>(
+          min(width, m.channels - k), [&](auto& tile) __attribute__((always_inline)) {
+            const float* const a = v.at(product, c, row);
+            tile.multiply(
+                rows, [&](int i, std::size_t r) { return a[r * stride + static_cast<std::size_t>(i)]; },
+                m.at(product, k, row), m.step);
+            if (add)
+              tile.add_to(du.at(product, k, c), width);
+            else
+              tile.store(du.at(product, k, c), width);
+          });
 }
 
 /// G' du G of source channels [c, c + count) and a panel of output channels, count <= 16:
