@@ -43,13 +43,13 @@ class Gemm {
     // Blocks of equal size, and some for every thread; no sum depends on them.
     const auto count = static_cast<std::size_t>(threads.count());
     const std::size_t wanted = parts(count == 1 ? 1 : 4 * count, c_.batches);
-    rows_ = block_size(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
-    const std::size_t down = parts(c_.rows, rows_);
-    cols_ = block_size(c_.cols, P::cols, gemm_cols, parts(wanted, down), 2);
+    const std::size_t down = block_count(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
+    const std::size_t col_blocks = block_count(c_.cols, P::cols, gemm_cols, parts(wanted, down), 2);
+    cols_ = parts(parts(c_.cols, col_blocks), P::cols) * P::cols;
     const std::size_t across = parts(c_.cols, cols_);
     if (down == 1) {
       threads.parallel(c_.batches * across, 1,
-                       [&](std::size_t i) { multiply(i / across, 0, i % across * cols_, nullptr, {}); });
+                       [&](std::size_t i) { multiply(i / across, 0, c_.rows, i % across * cols_, nullptr, {}); });
       return;
     }
     constexpr std::size_t most = std::size_t{1} << 22, strip = 4 * P::cols;  // elements; columns
@@ -65,9 +65,11 @@ class Gemm {
           pack<P::cols>(b_, op_b_ == Op::transpose, batch, first + col, min(strip, cols - col), k,
                         packed.get() + place_of(place, first + col, k));
         });
-        const std::size_t blocks = parts(cols, cols_);
+        const std::size_t blocks = parts(cols, cols_), tiles = parts(c_.rows, P::rows);
         threads.parallel(down * blocks, 1, [&](std::size_t i) {
-          multiply(batch, i / blocks * rows_, first + i % blocks * cols_, packed.get(), place);
+          const auto row = [&](std::size_t j) { return min(c_.rows, tiles * j / down * P::rows); };
+          const std::size_t block = i / blocks;
+          multiply(batch, row(block), row(block + 1), first + i % blocks * cols_, packed.get(), place);
         });
       }
   }
@@ -86,12 +88,10 @@ class Gemm {
 
   static constexpr std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
-  /// The size of equal blocks of n lines, in whole tiles: at most `most` lines, and as many blocks as are wanted if each
-  /// has `least` tiles.
-  static std::size_t block_size(std::size_t n, std::size_t tile, std::size_t most, std::size_t wanted,
-                                std::size_t least) {
-    const std::size_t blocks = max(parts(n, most), min(wanted, parts(n, least * tile)));
-    return parts(parts(n, blocks), tile) * tile;
+  /// In how many blocks n lines are cut: of at most `most` lines, and as many as are wanted if each has `least` tiles.
+  static std::size_t block_count(std::size_t n, std::size_t tile, std::size_t most, std::size_t wanted,
+                                 std::size_t least) {
+    return max(parts(n, most), min(wanted, parts(n, least * tile)));
   }
 
   /// Steps of the piece of K that begins at k.
@@ -106,10 +106,11 @@ class Gemm {
                           min(piece, depth_ - k), to);
   }
 
-  /// The block of c that begins at (row, col).
+  /// Rows [row, end) of the block of c whose columns begin at col.
   /// @param b  op(b) as `place` says; null: to be packed here
-  void multiply(std::size_t batch, std::size_t row, std::size_t col, const Element* b, Packed place) const {
-    const std::size_t rows = min(rows_, c_.rows - row), cols = min(cols_, c_.cols - col);
+  void multiply(std::size_t batch, std::size_t row, std::size_t end, std::size_t col, const Element* b,
+                Packed place) const {
+    const std::size_t rows = end - row, cols = min(cols_, c_.cols - col);
     // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
     const bool keep_sums = !std::is_same_v<Out, A> && depth_ > piece;
     const bool direct = is_direct && op_a_ == Op::none && cols <= 2 * P::cols;
@@ -167,7 +168,7 @@ class Gemm {
   Matrix<Out, Memory> c_;
   Op op_a_, op_b_;
   A alpha_, beta_;
-  std::size_t depth_, rows_ = 0, cols_ = 0;
+  std::size_t depth_, cols_ = 0;
 };
 
 }  // namespace lotar::detail
