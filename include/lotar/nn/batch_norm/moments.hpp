@@ -78,9 +78,9 @@ struct NormParts {
   struct Powers {
     NormParts parts;
     std::size_t first;
-    LOTAR_FN static Pair<A> value(A count, A mean, A squares, A origin) {
-      const A shift = mean - origin;
-      return {count * shift, fma(count * shift, shift, squares)};
+    LOTAR_FN static Pair<A> value(A n, A part_mean, A about_it, A origin) {
+      const A shift = part_mean - origin;
+      return {n * shift, fma(n * shift, shift, about_it)};
     }
     LOTAR_FN Pair<A> operator()(std::size_t p, std::size_t c) const {
       const std::size_t i = p * parts.stride + first + c;
@@ -92,12 +92,12 @@ struct NormParts {
     }
     LOTAR_FN auto columns(std::size_t c) const {
       return [parts = parts, at = first + c, origin = load_pack<width>(parts.mean + first + c)](std::size_t p) {
-        const auto mean = load_pack<width>(parts.mean + p * parts.stride + at),
-                   squares = load_pack<width>(parts.squares + p * parts.stride + at);
+        const auto means = load_pack<width>(parts.mean + p * parts.stride + at),
+                   about = load_pack<width>(parts.squares + p * parts.stride + at);
         const A n = parts.count(p);
         Pair<Pack<A, width>> powers;
         for (std::size_t k = 0; k < width; ++k) {
-          const Pair<A> v = value(n, mean[k], squares[k], origin[k]);
+          const Pair<A> v = value(n, means[k], about[k], origin[k]);
           powers.first[k] = v.first;
           powers.second[k] = v.second;
         }
