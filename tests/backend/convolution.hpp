@@ -78,4 +78,30 @@ double worst_error(const std::vector<T>& got, const std::vector<double>& wanted)
   return worst;
 }
 
+/// The mean of each column of a matrix [rows, cols], and the sum of squares about it.
+struct ColumnStatistics {
+  std::vector<double> mean, squares;
+};
+
+/// By plain loops.
+inline ColumnStatistics statistics_by_loops(const std::vector<double>& y, std::size_t cols) {
+  ColumnStatistics s{std::vector<double>(cols), std::vector<double>(cols)};
+  const double rows = static_cast<double>(y.size() / cols);
+  for (std::size_t i = 0; i < y.size(); ++i) s.mean[i % cols] += y[i] / rows;
+  for (std::size_t i = 0; i < y.size(); ++i) s.squares[i % cols] += std::pow(y[i] - s.mean[i % cols], 2);
+  return s;
+}
+
+/// From those of parts [parts, cols] of so many rows.
+inline ColumnStatistics statistics_of_parts(const ColumnStatistics& parts, const std::vector<double>& counts) {
+  const std::size_t cols = parts.mean.size() / counts.size();
+  ColumnStatistics s{std::vector<double>(cols), std::vector<double>(cols)};
+  double rows = 0;
+  for (const double count : counts) rows += count;
+  for (std::size_t i = 0; i < parts.mean.size(); ++i) s.mean[i % cols] += counts[i / cols] * parts.mean[i] / rows;
+  for (std::size_t i = 0; i < parts.mean.size(); ++i)
+    s.squares[i % cols] += parts.squares[i] + counts[i / cols] * std::pow(parts.mean[i] - s.mean[i % cols], 2);
+  return s;
+}
+
 }  // namespace lotar

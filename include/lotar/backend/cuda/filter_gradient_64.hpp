@@ -44,45 +44,45 @@ struct FilterGradient64 {
   __device__ unsigned bytes() const { return x_bytes() + tile_pixels * 128; }
 
   __device__ void operator()(std::uint32_t memory) const {
-    const Stages<stages> turns{memory + stages * bytes()};
-    if (threadIdx.x == 0) turns.begin(warpgroup, 2 * warpgroup);
+    const Stages<stages> ring{memory + stages * bytes()};
+    if (threadIdx.x == 0) ring.begin(warpgroup, 2 * warpgroup);
     __syncthreads();
     const unsigned thread = threadIdx.x % warpgroup, group = threadIdx.x / warpgroup;
     if (group == 2) {
       fewer_registers<load_registers>();
-      load(memory, turns, thread);
+      load(memory, ring, thread);
     } else {
       more_registers<multiply_registers>();
       if constexpr (parts_of_block == 2) {
-        compute<0, products>(memory, turns, group, thread);
+        compute<0, products>(memory, ring, group, thread);
       } else {
         constexpr unsigned half = (products + 1) / 2;
         if (group == 0)
-          compute<0, half>(memory, turns, 0, thread);
+          compute<0, half>(memory, ring, 0, thread);
         else
-          compute<half, products - half>(memory, turns, 0, thread);
+          compute<half, products - half>(memory, ring, 0, thread);
       }
     }
   }
 
-  __device__ void load(std::uint32_t memory, const Stages<stages>& turns, unsigned thread) const {
+  __device__ void load(std::uint32_t memory, const Stages<stages>& ring, unsigned thread) const {
     unsigned i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
       const std::uint32_t at = memory + i % stages * bytes();
-      turns.wait_for_room(i);
+      ring.wait_for_room(i);
       load_tile<channels>(grid, x, at, tile, thread);
       const auto from = [&](unsigned j) {
         const PixelPlace place(grid, tile * tile_pixels + j);
         return place.is_pixel ? place.pixel * 8 : no_pixel;
       };
       copy_pixels<conv_channels>(dy, tile_pixels, from, at + x_bytes(), thread);
-      turns.fill_by_copies(i);
+      ring.fill_by_copies(i);
     }
   }
 
   /// Products of taps, or rows of them, from `first` on.
   template <unsigned first, unsigned count>
-  __device__ void compute(std::uint32_t memory, const Stages<stages>& turns, unsigned part, unsigned thread) const {
+  __device__ void compute(std::uint32_t memory, const Stages<stages>& ring, unsigned part, unsigned thread) const {
     constexpr unsigned at_once = channels == 64 ? 2 : 4, steps = tile_pixels / 16 / parts_of_block;
     const unsigned lane = thread % 32, warp = thread / 32, row = lane / 16 * 8 + lane % 8;
     const std::uint32_t begin = part * steps * 16;  // the first pixel
@@ -92,7 +92,7 @@ struct FilterGradient64 {
       const std::uint32_t stage = memory + i % stages * bytes();
       const std::uint32_t pixels = stage + begin * channels * 2;
       const std::uint32_t gradients = stage + x_bytes() + (begin + row) * 128 + swizzled(row, 2 * warp + lane / 8 % 2);
-      turns.wait_until_filled(i);
+      ring.wait_until_filled(i);
       std::uint32_t left[at_once][4];
 #pragma unroll
       for (unsigned step = 0; step < steps; ++step) {
@@ -113,7 +113,7 @@ struct FilterGradient64 {
         end_products();
       }
       for (auto& sum : sums) products_done(sum);
-      turns.was_read(i);
+      ring.was_read(i);
     }
     float* const to = parts + (std::size_t{blockIdx.x} * parts_of_block + part) * size + first * columns;
 #pragma unroll

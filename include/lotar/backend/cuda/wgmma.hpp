@@ -43,7 +43,7 @@ __device__ inline std::uint32_t swizzled(std::uint32_t row, unsigned i) { return
 
 /// sum = a b, + sum if it is to be added to: of a [64, 16] and b [16, 256], bf16, a sum's element in two columns of row
 /// l / 4, then of row l / 4 + 8, of its warp's 16 rows, for each 8 columns.
-/// @tparam transposed  a's 8 x 8 parts hold 8 values of a column side by side, not of a row
+/// @tparam transposed  a's core matrices hold 8 values of a column side by side, not of a row
 template <bool transposed>
 __device__ inline void multiply_64x256(float (&c)[128], std::uint64_t a, std::uint64_t b, bool add) {
   asm volatile(
@@ -77,8 +77,8 @@ __device__ inline void multiply_64x256(float (&c)[128], std::uint64_t a, std::ui
       : "l"(a), "l"(b), "r"(static_cast<int>(add)), "n"(transposed ? 1 : 0));
 }
 
-/// sum += a b, of a [64, 16] in fragments, a warp's 16 rows each, and b [16, 64], whose 8 x 8 parts hold 8 values of a row
-/// side by side. The fragments must stay as they are until the product is done.
+/// sum += a b, of a [64, 16] in fragments, a warp's 16 rows each, and b [16, 64], whose core matrices hold 8 values of a
+/// row side by side. The fragments must stay as they are until the product is done.
 __device__ inline void multiply_64x64(float (&c)[32], const std::uint32_t (&a)[4], std::uint64_t b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
