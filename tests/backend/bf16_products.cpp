@@ -49,15 +49,15 @@ Outcome by_pairs(const ConvolutionCase& p) {
   const Array<float> dw(b, p.filter), added(b, p.filter);
   const auto pairs = detail::in_elements<Pairs>;
   detail::convolve<Pairs>(
-      b, threads, detail::forward_mapping(pairs(p.x), pairs(p.filter), p.conv), p.x[0], x.data,
+      b, threads, detail::forward_mapping(pairs(p.x), pairs(p.filter), p.conv), p.x[0], {x.data},
       [&](std::size_t k, const detail::Tap& t, std::size_t c) { return w(k, t.r, t.s, c); }, 0, y.data);
   detail::convolve<Pairs>(
-      b, threads, detail::backward_mapping(p.x, p.filter, pairs(p.y()), p.conv), p.x[0], dy.data,
+      b, threads, detail::backward_mapping(p.x, p.filter, pairs(p.y()), p.conv), p.x[0], {dy.data},
       [&](std::size_t k, const detail::Tap& t, std::size_t c) { return w(c, t.r, t.s, k); }, 0, dx.data);
   const detail::Mapping m = detail::forward_mapping(p.x, p.filter, p.conv);
-  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], x.data, dy.data, 0, dw.view());
+  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], {x.data}, dy.data, 0, dw.view());
   b.fill(added.view(), 1.f);
-  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], x.data, dy.data, 0.5, added.view());
+  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], {x.data}, dy.data, 0.5, added.view());
   return {y.to_host(b), dx.to_host(b), dw.to_host(b), added.to_host(b)};
 }
 

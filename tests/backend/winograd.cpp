@@ -52,23 +52,28 @@ struct Forced {
   Cpu b{{.threads = 2, .poison_allocations = true}};
   detail::Threads threads{2};
 
+  template <class T>
+  static detail::ConvolutionSource<T> source(const Array<T>& x) {
+    return {x.data};
+  }
+
   template <class T, class Convolve>
   void forward(const Convolve& convolve, const Array<T>& x, const Array<T>& w, Conv2d conv, const Array<T>& y) {
     const std::size_t c = x.extent(3);
     const detail::WinogradFilter<T> filter{w.data, 9 * c, c, 1, false};
-    convolve(b, threads, detail::winograd_forward(x.extents, y.extents, conv.padding), x.data, filter, 0.f, y.data);
+    convolve(b, threads, detail::winograd_forward(x.extents, y.extents, conv.padding), source(x), filter, 0.f, y.data);
   }
   template <class T, class Convolve>
   void backward_data(const Convolve& convolve, const Array<T>& dy, const Array<T>& w, Conv2d conv, float beta,
                      const Array<T>& dx) {
     const std::size_t c = dx.extent(3);
     const detail::WinogradFilter<T> filter{w.data, 1, c, 9 * c, true};
-    convolve(b, threads, detail::winograd_backward(dx.extents, dy.extents, conv.padding), dy.data, filter, beta,
+    convolve(b, threads, detail::winograd_backward(dx.extents, dy.extents, conv.padding), source(dy), filter, beta,
              dx.data);
   }
   template <class T>
   void backward_filter(const Array<T>& x, const Array<T>& dy, Conv2d conv, double beta, const Array<float>& dw) {
-    detail::winograd_gradient(b, threads, detail::winograd_forward(x.extents, dy.extents, conv.padding), x.data,
+    detail::winograd_gradient(b, threads, detail::winograd_forward(x.extents, dy.extents, conv.padding), source(x),
                               dy.data, beta, dw.data);
   }
 };

@@ -133,10 +133,13 @@ struct TakesMoments : TestBackend {
                                   const View<T, 4, Memory>& y) const {
     return (y.size() / y.extent(3) + 4) / 5;
   }
-  using TestBackend::conv2d_forward;
-  template <class T>
-  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
-                      const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+  template <class Input, class T>
+  void conv2d_forward(const Input& x, const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                      const View<T, 4, Memory>& y) {
+    TestBackend::conv2d_forward(x, filter, conv, y);
+  }
+  template <class Input, class T>
+  void conv2d_forward(const Input& x, const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
     conv2d_forward(x, filter, conv, y);
     std::vector<T> values(y.size());
@@ -186,6 +189,48 @@ TEST_CASE("a backend that takes moments as it convolves trains alike; in evaluat
   CHECK(takes.taken == 1);
   REQUIRE(got.size() == wanted.size());
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
+}
+
+TEST_CASE(
+    "what is normalized when it is read gives the same as what was normalized before, in training and evaluation") {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit first(table, "conv1", "bn1", {2, 5, 3, Conv2d{1, 1}}),
+      second(table, "conv2", "bn2", {5, 3, 3, Conv2d{1, 1}}),
+      no_relu(table, "conv3", "bn3", {2, 5, 3, Conv2d{1, 1}, false});
+  const auto run = [&](bool on_load) {
+    NetworkState<double, TestBackend> state(b, table, 1);
+    auto values = state.values.to_host(b);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += .2 * noise(2, i);  // a beta that is not 0
+    b.upload(values, state.values.flat());
+    const Extents<4> in{{3, 5, 4, 2}}, out{{3, 5, 4, 3}};
+    std::vector<double> all;
+    const auto add = [&](const std::vector<double>& v) { all.insert(all.end(), v.begin(), v.end()); };
+    for (const bool training : {true, false}) {
+      auto pass = state.pass(b, training);
+      Activation<double, TestBackend> x{Array<4>(b, in, noise_values(in.size(), 1))};
+      if (on_load)
+        x = first.forward_on_load(b, std::move(x), pass);
+      else
+        x = {first.forward(b, std::move(x), pass)};
+      CHECK((x.channels.data != nullptr) == (on_load && ConvInputBackend<TestBackend>));
+      add(second.forward(b, std::move(x), pass).to_host(b));
+      if (!training) continue;
+      const auto d = second.backward(b, Array<4>(b, out, noise_values(out.size(), 3)), pass);
+      add(d.to_host(b)), add(first.backward(b, d, pass).to_host(b));
+      CHECK(pass.tape.empty());
+    }
+    add(state.gradients.to_host(b)), add(state.statistics.to_host(b));
+    return all;
+  };
+  const std::vector<double> wanted = run(false), got = run(true);
+  REQUIRE(got.size() == wanted.size());
+  for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
+  NetworkState<double, TestBackend> state(b, table, 1);
+  auto pass = state.pass(b, true);
+  if (ConvInputBackend<TestBackend>)
+    CHECK_THROWS_WITH_AS(no_relu.forward_on_load(b, Activation<double, TestBackend>{Array<4>(b, {{1, 4, 4, 2}})}, pass),
+                         "BatchNorm::forward_on_load: wanted a norm with a ReLU", ConfigError);
 }
 
 TEST_CASE("backward adds to a gradient given; backward_first gives the parameters' gradients alone") {

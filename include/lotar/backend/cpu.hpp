@@ -151,11 +151,12 @@ class Cpu {
   }
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
+  /// @param x  an array, or one that is normalized as it is read: see ConvInput
   /// @throws ShapeError if the shapes do not fit.
   /// @cost 2 N P Q K R S C flops, a quarter of them by Winograd's algorithm; scratch: the filter (four times, by
   ///       Winograd's), and some padded images or tiles a thread
   template <class T>
-  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+  void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y);
@@ -164,7 +165,7 @@ class Cpu {
   /// The same, and the moments of parts of y as [N P Q, K]: each is taken by the thread that finishes the part, while most
   /// of it is in a cache. See ConvMomentsBackend.
   template <class T>
-  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+  void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y, moments);
@@ -185,16 +186,15 @@ class Cpu {
   }
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
+  /// @param x  as conv2d_forward's
   /// @throws ShapeError if the shapes do not fit.
   /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 16 MiB at most, or four times the filter by Winograd's
   ///       algorithm, and some padded images or tiles a thread
-  template <class X>
-  void conv2d_backward_filter(const View<X, 4, Memory>& x,
-                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+  template <class X, class T = std::remove_const_t<X>>
+  void conv2d_backward_filter(const ConvInput<std::type_identity_t<T>, Memory>& x, const View<X, 4, Memory>& dy,
                               Conv2d conv, double beta,
-                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
-    detail::conv2d_backward_filter<std::remove_const_t<X>>(*this, shared_->threads, shared_->algorithms, x, dy, conv,
-                                                           beta, dfilter);
+                              const View<Accum<std::type_identity_t<T>>, 4, Memory>& dfilter) {
+    detail::conv2d_backward_filter<T>(*this, shared_->threads, shared_->algorithms, x, dy, conv, beta, dfilter);
   }
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.

@@ -221,4 +221,27 @@ concept ConvMomentsBackend = ConvBackend<B> &&
   b.conv2d_forward(in, in, conv, out, moments);  // as without, and the moments of so many parts, of Accum<T>
 };
 
+/// A convolution's input x [N, H, W, C]; with channels, one that is normalized as it is read: v in channel c counts as
+/// max(0, (v - mean[c]) factor[c] + beta[c]), which is batch normalisation and a ReLU, and the padding as 0.
+template <class T, class Memory>
+struct ConvInput {
+  View<const T, 4, Memory> x;
+  View<const Accum<T>, 2, Memory> channels;  ///< empty, or [3, C]: mean, factor, beta
+
+  template <class X>
+  requires(std::is_convertible_v<const X&, View<const T, 4, Memory>>)
+      ConvInput(const X& x_, const View<const Accum<T>, 2, Memory>& channels_ = {})
+      : x(x_), channels(channels_) {}
+};
+
+/// A backend that normalizes what convolutions read.
+template <class B>
+concept ConvInputBackend = ConvBackend<B> &&
+    requires(B& b, Conv2d conv, double beta, View<float, 4, typename B::Memory> sum,
+             View<bf16, 4, typename B::Memory> out, View<const bf16, 4, typename B::Memory> in,
+             ConvInput<bf16, typename B::Memory> x) {
+  b.conv2d_forward(x, in, conv, out);                // and with moments, if the backend takes them
+  b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have channels
+};
+
 }  // namespace lotar

@@ -43,55 +43,31 @@ class BatchNorm {
   template <class T, class U, class B>
   Tensor<T, 2, B> forward(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass, const Tensor<T, 2, B>& residual = {},
                           const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
-    using A = Accum<T>;
-    using M = typename B::Memory;
-    const std::size_t rows = x.extent(0);
-    const std::size_t least = !pass.training ? 0 : synchronized(pass) && rank_count(b) > 1 ? 1 : 2;
-    if (x.extent(1) != channels_ || rows < least)
-      throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
-                       (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
-    const bool given = moments.counts.size() > 0;
-    if (given) {
-      const Extents<2> parts{{moments.counts.size(), channels_}};
-      check_shape("BatchNorm", "moments.mean", parts, moments.mean.extents);
-      check_shape("BatchNorm", "moments.squares", parts, moments.squares.extents);
-    }
-    Tensor<A, 1, B> mean(b, {{channels_}}), scale(b, {{channels_}}), count;
-    A* const running_mean = pass.statistic(running_mean_, channels_).data;
-    A* const running_var = pass.statistic(running_var_, channels_).data;
-    if (pass.training) {
-      detail::NormStatistics<A, B> tiles;
-      if (!given) tiles = detail::NormStatistics<A, B>(b, View<const T, 2, M>(x));
-      detail::NormParts<A> parts = given ? detail::NormParts<A>::of(moments, rows) : tiles.parts;
-      Tensor<A, 2, B> all;
-      if constexpr (Distributed<B>) {
-        if (pass.synchronized) {
-          const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
-          all = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
-          count = Tensor<A, 1, B>(b, {{1}});
-          b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
-                           detail::NormOwnMoments<A, M>{parts, channels_, own});
-          b.all_gather(own, all.view());
-          const A* const first = all.data;
-          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), all.extent(1), 0, 0};
-        }
-      }
-      b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
-                       detail::NormMoments<A, M>{parts, A(epsilon), A(momentum), mean, scale, running_mean, running_var,
-                                                 count.data});
-    } else {
-      b.for_each(channels_, detail::NormRunning<A>{running_mean, running_var, A(epsilon), mean.data, scale.data});
-    }
+    Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
     Tensor<T, 2, B> y(b, x.extents);
-    b.for_each(rows, channels_,
-               detail::NormApply<T, A>{x.data, residual.data, known(pass, mean, scale), channels_, relu_, y.data});
-    pass.keep(std::move(x));
-    pass.keep(std::move(mean));
-    pass.keep(std::move(scale));
-    if (synchronized(pass)) pass.keep(std::move(count));
+    b.for_each(x.extent(0), channels_,
+               detail::NormApply<T, Accum<T>>{x.data, residual.data, known(pass, batch.mean, batch.scale), channels_,
+                                              relu_, y.data});
+    keep(pass, std::move(x), std::move(batch));
     if (relu_) pass.keep(residual.data ? y.share() : Tensor<T, 2, B>());
     return y;
+  }
+
+  /// The forward pass of a norm with a ReLU, but for the result, which whoever reads it computes from x.
+  /// @return  the channels of the ConvInput that it is, [3, C]
+  /// @throws  ShapeError as forward; ConfigError without a ReLU.
+  /// @cost    as forward, less the pass that writes the result
+  template <class T, class U, class B>
+  Tensor<Accum<T>, 2, B> forward_on_load(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass,
+                                         const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
+    if (!relu_) throw ConfigError("BatchNorm::forward_on_load: wanted a norm with a ReLU");
+    Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
+    Tensor<Accum<T>, 2, B> channels(b, {{3, channels_}});
+    b.for_each(channels_, detail::NormInput<Accum<T>>{known(pass, batch.mean, batch.scale), channels_, channels.data});
+    keep(pass, std::move(x), std::move(batch));
+    pass.keep(Tensor<T, 2, B>());
+    return channels;
   }
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
@@ -147,6 +123,66 @@ class BatchNorm {
   }
 
  private:
+  /// What a batch is normalized by, [C] each; count [1] only where the pass is synchronized.
+  template <class A, class B>
+  struct Batch {
+    Tensor<A, 1, B> mean, scale, count;
+  };
+
+  template <class T, class U, class B>
+  Batch<Accum<T>, B> statistics(B& b, const Tensor<T, 2, B>& x, const Pass<U, B>& pass,
+                                const ColumnMoments<Accum<T>, typename B::Memory>& moments) const {
+    using A = Accum<T>;
+    using M = typename B::Memory;
+    const std::size_t rows = x.extent(0);
+    const std::size_t least = !pass.training ? 0 : synchronized(pass) && rank_count(b) > 1 ? 1 : 2;
+    if (x.extent(1) != channels_ || rows < least)
+      throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
+                       (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
+    const bool given = moments.counts.size() > 0;
+    if (given) {
+      const Extents<2> parts{{moments.counts.size(), channels_}};
+      check_shape("BatchNorm", "moments.mean", parts, moments.mean.extents);
+      check_shape("BatchNorm", "moments.squares", parts, moments.squares.extents);
+    }
+    Batch<A, B> batch{{b, {{channels_}}}, {b, {{channels_}}}, {}};
+    A* const running_mean = pass.statistic(running_mean_, channels_).data;
+    A* const running_var = pass.statistic(running_var_, channels_).data;
+    if (pass.training) {
+      detail::NormStatistics<A, B> tiles;
+      if (!given) tiles = detail::NormStatistics<A, B>(b, View<const T, 2, M>(x));
+      detail::NormParts<A> parts = given ? detail::NormParts<A>::of(moments, rows) : tiles.parts;
+      Tensor<A, 2, B> all;
+      if constexpr (Distributed<B>) {
+        if (pass.synchronized) {
+          const Tensor<A, 2, B> own(b, {{1, 2 * channels_ + 1}});
+          all = Tensor<A, 2, B>(b, {{b.ranks(), 2 * channels_ + 1}});
+          batch.count = Tensor<A, 1, B>(b, {{1}});
+          b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
+                           detail::NormOwnMoments<A, M>{parts, channels_, own});
+          b.all_gather(own, all.view());
+          const A* const first = all.data;
+          parts = {first, first + channels_, first + 2 * channels_, b.ranks(), all.extent(1), all.extent(1), 0, 0};
+        }
+      }
+      b.for_each_block(strips(), detail::norm_strip_work<A>(parts.parts),
+                       detail::NormMoments<A, M>{parts, A(epsilon), A(momentum), batch.mean, batch.scale, running_mean,
+                                                 running_var, batch.count.data});
+    } else {
+      b.for_each(channels_,
+                 detail::NormRunning<A>{running_mean, running_var, A(epsilon), batch.mean.data, batch.scale.data});
+    }
+    return batch;
+  }
+
+  template <class T, class U, class A, class B>
+  static void keep(Pass<U, B>& pass, Tensor<T, 2, B> x, Batch<A, B> batch) {
+    pass.keep(std::move(x));
+    pass.keep(std::move(batch.mean));
+    pass.keep(std::move(batch.scale));
+    if (synchronized(pass)) pass.keep(std::move(batch.count));
+  }
+
   template <class U, class B>
   static bool synchronized(const Pass<U, B>& pass) {
     return Distributed<B> && pass.training && pass.synchronized;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/direct_convolution.hpp>
 #include <lotar/backend/cpu/filter_gradient.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
@@ -54,10 +55,19 @@ void with_products(bool pairs, const F& f) {
   f(SingleProducts<T>());
 }
 
+/// What the algorithms read; refuses channels that do not fit.
+template <class T, class Memory>
+ConvolutionSource<T> source_of(const char* call, const ConvInput<T, Memory>& x) {
+  if (x.channels.data != nullptr) check_shape(call, "channels", Extents<2>{{3, x.x.extent(3)}}, x.channels.extents);
+  return {x.x.data, x.channels.data};
+}
+
 template <class T, class B>
-void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const In<T, 4, B>& x,
-                    const In<T, 4, B>& filter, Conv2d conv, const Out<T, 4, B>& y,
-                    const ResultMoments<T>& moments = {}) {
+void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed,
+                    const ConvInput<T, typename B::Memory>& input, const In<T, 4, B>& filter, Conv2d conv,
+                    const Out<T, 4, B>& y, const ResultMoments<T>& moments = {}) {
+  const In<T, 4, B>& x = input.x;
+  const ConvolutionSource<T> source = source_of("conv2d_forward", input);
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
   const bool pairs = by_pairs<T>(allowed, x.extent(3) % 2 == 0);
@@ -65,21 +75,21 @@ void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const
     const WinogradShape s = winograd_forward(x.extents, y.extents, conv.padding);
     if (by_winograd(allowed, filter.extents, conv, s, pairs, 128)) {
       const std::size_t c = x.extent(3);
-      winograd(b, threads, s, x.data, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data, moments);
+      winograd(b, threads, s, source, WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data, moments);
       return;
     }
   }
   with_products<T>(pairs, [&]<class P>(P) {
     const Mapping m = forward_mapping(in_elements<P>(x.extents), in_elements<P>(filter.extents), conv);
     convolve<P>(
-        b, threads, m, x.extent(0), x.data,
+        b, threads, m, x.extent(0), source,
         [&](std::size_t k, const Tap& t, std::size_t c) { return filter(k, t.r, t.s, c); }, 0, y.data, moments);
   });
 }
 
 /// The same with the moments of y.
 template <class T, class B>
-void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const In<T, 4, B>& x,
+void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed, const ConvInput<T, typename B::Memory>& x,
                     const In<T, 4, B>& filter, Conv2d conv, const Out<T, 4, B>& y,
                     const ColumnMoments<Accum<T>, typename B::Memory>& moments) {
   const std::size_t cols = y.extent(3), rows = y.extent(0) * y.extent(1) * y.extent(2), height = moment_rows(cols);
@@ -106,33 +116,36 @@ void conv2d_backward_data(B& b, Threads& threads, ConvolutionAlgorithms allowed,
     const WinogradShape s = winograd_backward(dx.extents, dy.extents, conv.padding);
     if (by_winograd(allowed, filter.extents, conv, s, pairs, 128)) {
       const std::size_t c = dx.extent(3);
-      winograd(b, threads, s, dy.data, WinogradFilter<T>{filter.data, 1, c, 9 * c, true}, beta, dx.data);
+      winograd(b, threads, s, {dy.data}, WinogradFilter<T>{filter.data, 1, c, 9 * c, true}, beta, dx.data);
       return;
     }
   }
   with_products<T>(pairs, [&]<class P>(P) {
     const Mapping m = backward_mapping(dx.extents, filter.extents, in_elements<P>(dy.extents), conv);
     convolve<P>(
-        b, threads, m, dy.extent(0), dy.data,
+        b, threads, m, dy.extent(0), {dy.data},
         [&](std::size_t k, const Tap& t, std::size_t c) { return filter(c, t.r, t.s, k); }, beta, dx.data);
   });
 }
 
 template <class T, class B>
-void conv2d_backward_filter(B& b, Threads& threads, ConvolutionAlgorithms allowed, const In<T, 4, B>& x,
-                            const In<T, 4, B>& dy, Conv2d conv, double beta, const Out<Accum<T>, 4, B>& dfilter) {
+void conv2d_backward_filter(B& b, Threads& threads, ConvolutionAlgorithms allowed,
+                            const ConvInput<T, typename B::Memory>& input, const In<T, 4, B>& dy, Conv2d conv,
+                            double beta, const Out<Accum<T>, 4, B>& dfilter) {
+  const In<T, 4, B>& x = input.x;
+  const ConvolutionSource<T> source = source_of("conv2d_backward_filter", input);
   check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
   const bool pairs = by_pairs<T>(allowed, true);
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_forward(x.extents, dy.extents, conv.padding);
     if (by_winograd(allowed, dfilter.extents, conv, s, pairs, 32)) {
-      winograd_gradient(b, threads, s, x.data, dy.data, beta, dfilter.data);
+      winograd_gradient(b, threads, s, source, dy.data, beta, dfilter.data);
       return;
     }
   }
   const Mapping m = forward_mapping(x.extents, dfilter.extents, conv);
   with_products<T>(pairs, [&]<class P>(P) {
-    run_filter_gradient<P>(b, threads, m, conv.stride, x.extent(0), x.data, dy.data, beta, dfilter);
+    run_filter_gradient<P>(b, threads, m, conv.stride, x.extent(0), source, dy.data, beta, dfilter);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
 #include <lotar/backend/cpu/products.hpp>
 #include <lotar/backend/cpu/result_moments.hpp>
@@ -93,9 +94,9 @@ template <class P>
 /// @param packed  for each panel of output channels, each tap in the phases' order, each source channel: one row of
 ///                P::cols elements, zeros past the last channel
 template <class P>
-void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const typename P::Stored* source,
-                     const typename P::Element* packed, double beta, typename P::Stored* out,
-                     const ResultMoments<typename P::Stored>& moments) {
+void run_convolution(Threads& threads, const Mapping& m, std::size_t n,
+                     const ConvolutionSource<typename P::Stored>& source, const typename P::Element* packed,
+                     double beta, typename P::Stored* out, const ResultMoments<typename P::Stored>& moments) {
   using Element = typename P::Element;
   std::size_t most = 0;
   for (const Phase& phase : m.phases) most = max(most, phase.rows * phase.cols);
@@ -103,15 +104,19 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
   const std::vector<Place> all = places(m, group);
   threads.parallel((n + group - 1) / group, 1, [&](std::size_t g) {
     const std::size_t first = g * group, images = min(group, n - first);
-    const auto* const from = source + first * m.h * line * P::together;
+    const std::size_t pixel = first * m.h * m.w;
     const Element* padded = nullptr;
     if constexpr (std::is_same_v<Element, typename P::Stored>)
-      if (m.padded_size() == m.h * line) padded = from;  // there is no border
+      if (m.padded_size() == m.h * line && source.channels == nullptr) padded = source.data + pixel * m.c;
     if (padded == nullptr) {
-      auto* const copy = reinterpret_cast<Element*>(thread_scratch(images * m.padded_size() * sizeof(Element)));
+      const std::size_t copy_bytes = scratch_size<Element>(images * m.padded_size());
+      std::byte* const scratch = thread_scratch(copy_bytes + scratch_size<Element>(line));
+      auto* const copy = reinterpret_cast<Element*>(scratch);
+      auto* const buffer = reinterpret_cast<typename P::Stored*>(scratch + copy_bytes);
       for (std::size_t i = 0; i < images; ++i)
-        pad_image(m, copy + i * m.padded_size(),
-                  [&](std::size_t r, Element* row) { P::copy(from + (i * m.h + r) * line * P::together, line, row); });
+        pad_image(m, copy + i * m.padded_size(), [&](std::size_t r, Element* row) {
+          P::copy(source.line(pixel + (i * m.h + r) * m.w, m.w, m.c * P::together, buffer), line, row);
+        });
       padded = copy;
     }
     const Place* place = all.data();
@@ -127,8 +132,9 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n, const ty
 /// Packs a filter and runs the convolution.
 /// @param value  (k, tap, c): the filter's element for output channel k and source channel c
 template <class P, class B, class F>
-void convolve(B& b, Threads& threads, const Mapping& m, std::size_t n, const typename P::Stored* source, const F& value,
-              double beta, typename P::Stored* out, const ResultMoments<typename P::Stored>& moments = {}) {
+void convolve(B& b, Threads& threads, const Mapping& m, std::size_t n,
+              const ConvolutionSource<typename P::Stored>& source, const F& value, double beta, typename P::Stored* out,
+              const ResultMoments<typename P::Stored>& moments = {}) {
   using Element = typename P::Element;
   const std::size_t panels = (m.k + P::cols - 1) / P::cols, taps = m.taps();
   const auto packed = b.template allocate<Element>(panels * P::cols * taps * m.c);

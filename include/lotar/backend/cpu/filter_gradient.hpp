@@ -4,6 +4,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/direct_convolution.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
 #include <lotar/backend/cpu/products.hpp>
@@ -64,7 +65,7 @@ void sum_pixels(std::size_t span, std::size_t depth, const typename P::Element* 
 /// @param m  forward_mapping
 template <class P, class B>
 void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t step, std::size_t n,
-                         const typename P::Stored* x, const typename P::Stored* dy, double beta,
+                         const ConvolutionSource<typename P::Stored>& x, const typename P::Stored* dy, double beta,
                          const View<Accum<typename P::Stored>, 4, typename B::Memory>& dfilter) {
   using T = typename P::Stored;
   using A = Accum<T>;
@@ -92,11 +93,12 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
     A* const sum = partial + part * dfilter.size();
     const std::size_t padded_bytes = scratch_size<Element>(group * m.padded_size() + P::rows);
     const std::size_t table_bytes = scratch_size<std::size_t>(group * m.rows * steps);
-    std::byte* const scratch = thread_scratch(padded_bytes + table_bytes +
-                                              scratch_size<Element>((last_k - first_k + P::cols) * lines * steps));
+    const std::size_t gradient_bytes = scratch_size<Element>((last_k - first_k + P::cols) * lines * steps);
+    std::byte* const scratch = thread_scratch(padded_bytes + table_bytes + gradient_bytes + scratch_size<T>(m.w * m.c));
     auto* const copy = reinterpret_cast<Element*>(scratch);
     auto* const from = reinterpret_cast<std::size_t*>(scratch + padded_bytes);
     auto* const gradient = reinterpret_cast<Element*>(scratch + padded_bytes + table_bytes);
+    auto* const buffer = reinterpret_cast<T*>(scratch + padded_bytes + table_bytes + gradient_bytes);
     std::memset(copy + group * m.padded_size(), 0, P::rows * sizeof(Element));  // read by tiles past the last element
     for (std::size_t i = 0, k = 0; i < group; ++i)
       for (std::size_t p = 0; p < m.rows; ++p)
@@ -107,11 +109,12 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
       const std::size_t first = g * group, images = min(group, n - first);
       const Element* padded = nullptr;
       if constexpr (std::is_same_v<T, Element>)  // there is no border, nor anything read past the last element
-        if (m.padded_size() == m.h * m.w * m.c && span >= P::rows) padded = x + first * m.padded_size();
+        if (m.padded_size() == m.h * m.w * m.c && span >= P::rows && x.channels == nullptr)
+          padded = x.data + first * m.padded_size();
       if (padded == nullptr) {
         for (std::size_t i = 0; i < images; ++i)
           pad_image(m, copy + i * m.padded_size(), [&](std::size_t line, Element* row) {
-            P::copy_pixels(x + ((first + i) * m.h + line) * m.w * m.c, m.w, m.left, step, m.c, row);
+            P::copy_pixels(x.line(((first + i) * m.h + line) * m.w, m.w, m.c, buffer), m.w, m.left, step, m.c, row);
           });
         padded = copy;
       }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/result_moments.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
@@ -72,10 +73,11 @@ inline constexpr std::size_t winograd_step = 64;
 /// B' d B of `count` tiles from tile `first` on, to the rows of v from `row` on.
 /// @param zeros  c of them: what lies outside of the images
 template <class T, std::size_t Bytes = simd_bytes>
-void winograd_input(const WinogradShape& s, const T* source, const T* zeros, std::size_t first, std::size_t count,
-                    const WinogradPlanes& v, std::size_t row) {
+void winograd_input(const WinogradShape& s, const ConvolutionSource<T>& source, const T* zeros, std::size_t first,
+                    std::size_t count, const WinogradPlanes& v, std::size_t row) {
   using Vector = typename Simd<float, Bytes>::type;
   const T* pixel[winograd_products];
+  bool normalized[winograd_products];
   for (std::size_t tile = 0; tile < count; ++tile) {
     const WinogradPlace at(s, first + tile);
     for (std::size_t i = 0; i < winograd_inputs; ++i)
@@ -84,9 +86,10 @@ void winograd_input(const WinogradShape& s, const T* source, const T* zeros, std
         const auto q = static_cast<std::ptrdiff_t>(at.col + j) - s.padding;
         const bool inside =
             p >= 0 && q >= 0 && p < static_cast<std::ptrdiff_t>(s.h) && q < static_cast<std::ptrdiff_t>(s.w);
+        const auto row_of_image = at.image * s.h + static_cast<std::size_t>(p);
         pixel[i * winograd_inputs + j] =
-            inside ? source + ((at.image * s.h + static_cast<std::size_t>(p)) * s.w + static_cast<std::size_t>(q)) * s.c
-                   : zeros;
+            inside ? source.data + (row_of_image * s.w + static_cast<std::size_t>(q)) * s.c : zeros;
+        normalized[i * winograd_inputs + j] = inside && source.channels != nullptr;
       }
     const std::size_t ahead = at.col + winograd_outputs < s.cols ? winograd_outputs * s.c * sizeof(T) : 0;
     for_each_vector(
@@ -97,9 +100,19 @@ void winograd_input(const WinogradShape& s, const T* source, const T* zeros, std
                   reinterpret_cast<std::uintptr_t>(pixel[i * winograd_inputs + j] + c) + ahead));
           float* const to = v.at(0, c, row + tile);
           const std::size_t stride = v.stride();
+          Vector mean{}, factor{}, beta{};
+          if (source.channels != nullptr) {
+            load_channels<all>(source.channels + c, n, mean);
+            load_channels<all>(source.channels + s.c + c, n, factor);
+            load_channels<all>(source.channels + 2 * s.c + c, n, beta);
+          }
           winograd_transform<typename WinogradMatrices<Bytes>::Input>(
-              [&](int i, int j, Vector& d)
-                  __attribute__((always_inline)) { load_channels<all>(pixel[i * winograd_inputs + j] + c, n, d); },
+              [&](int i, int j, Vector& d) __attribute__((always_inline)) {
+                load_channels<all>(pixel[i * winograd_inputs + j] + c, n, d);
+                if (!normalized[i * winograd_inputs + j]) return;
+                d = (d - mean) * factor + beta;
+                d = d < 0.f ? Vector{} : d;  // NaN stays
+              },
               [&](int i, int j, const Vector& value) __attribute__((always_inline)) {
                 std::memcpy(to + static_cast<std::size_t>(i * winograd_inputs + j) * stride, &value, sizeof(Vector));
               });
@@ -225,8 +238,8 @@ void winograd_multiply(const WinogradPlanes& v, std::size_t product, const float
 /// out = the convolution that `s` describes + beta out. Blocks of tiles, so small that what is transformed stays in a
 /// core's cache.
 template <class T, class B, std::size_t Bytes = simd_bytes>
-void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
-                       float beta, T* out, const ResultMoments<T>& moments = {}) {
+void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& source,
+                       const WinogradFilter<T>& filter, float beta, T* out, const ResultMoments<T>& moments = {}) {
   constexpr std::size_t width = tile_cols<float>, together = 16;
   const std::size_t panels = (s.k + width - 1) / width, panel_size = s.c * width;
   const std::size_t plane = panels * panel_size + winograd_skew;
@@ -274,7 +287,7 @@ inline constexpr std::size_t winograd_few_tiles = 192, winograd_large_filter = s
 /// The same where the filter is large and tiles are few. A panel of the filter is transformed, a row of products at a
 /// time, and used at once for all tiles: all of it would be four times the filter, and be written and read once.
 template <class T, class B, std::size_t Bytes = simd_bytes>
-void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T* source,
+void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& source,
                         const WinogradFilter<T>& filter, float beta, T* out, const ResultMoments<T>& moments = {}) {
   constexpr std::size_t width = tile_cols<float>;
   const std::size_t tiles = s.tiles(), panels = (s.k + width - 1) / width, panel_size = s.c * width;
@@ -308,8 +321,8 @@ void winograd_by_panels(B& b, Threads& threads, const WinogradShape& s, const T*
 /// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and a block of tiles a thread; or
 ///        for few tiles 2.25 times the source, and the products of all tiles with some 15 filters a thread
 template <class T, class B, std::size_t Bytes = simd_bytes>
-void winograd(B& b, Threads& threads, const WinogradShape& s, const T* source, const WinogradFilter<T>& filter,
-              double beta, T* out, const ResultMoments<T>& moments = {}) {
+void winograd(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& source,
+              const WinogradFilter<T>& filter, double beta, T* out, const ResultMoments<T>& moments = {}) {
   // Both give the same bits.
   const bool few = s.tiles() <= winograd_few_tiles && s.c * s.k >= winograd_large_filter;
   if (few && s.k >= static_cast<std::size_t>(threads.count()) * tile_cols<float>)

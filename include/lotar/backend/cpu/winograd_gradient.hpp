@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/backend/cpu/winograd.hpp>
@@ -91,8 +92,8 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
 /// transformed, then summed product by product in pieces, whose sums are added in order.
 /// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and the pieces at work
 template <class T, class B, std::size_t Bytes = simd_bytes>
-void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const T* x, const T* dy, double beta,
-                       float* dfilter) {
+void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
+                       double beta, float* dfilter) {
   constexpr std::size_t width = tile_cols<float>, vector = Simd<float, Bytes>::width;
   constexpr std::size_t piece = 128;     // tiles; sets the order of the sums
   constexpr std::size_t most_step = 48;  // channels: a multiple of every tile_rows and of every vector's width

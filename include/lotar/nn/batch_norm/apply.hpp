@@ -33,6 +33,19 @@ struct NormChannels {
   }
 };
 
+/// What a ConvInput is normalized by: [3, C].
+template <class A>
+struct NormInput {
+  NormChannels<A> channels;
+  std::size_t cols;
+  A* to;
+  LOTAR_FN void operator()(std::size_t c) const {
+    to[c] = channels.mean[c];
+    to[cols + c] = channels.factor(c);
+    to[2 * cols + c] = channels.beta[c];
+  }
+};
+
 /// y = relu?(gamma (x - mean) scale + beta + residual)
 template <class T, class A>
 struct NormApply {

@@ -1,0 +1,94 @@
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <vector>
+
+#include <lotar/core/bf16.hpp>
+#include <lotar/core/tensor.hpp>
+
+#include "../test.hpp"
+#include "convolution.hpp"
+
+using namespace lotar;
+
+// Backends that do not normalize what convolutions read are tested with nn/conv_unit.hpp.
+namespace {
+
+template <class T, std::size_t N>
+using Array = Tensor<T, N, TestBackend>;
+
+template <class T, class B>
+void check_normalized(const ConvolutionCase& p) {
+  CAPTURE(to_string(p.x));
+  CAPTURE(to_string(p.filter));
+  if constexpr (ConvInputBackend<B>) {
+    using A = Accum<T>;
+    B b;
+    const std::size_t c = p.x[3];
+    const auto hx = convolution_values<T>(p.x.size(), 0), hw = convolution_values<T>(p.filter.size(), 1),
+               hdy = convolution_values<T>(p.y().size(), 2);
+    std::vector<A> channels = convolution_values<A>(3 * c, 3);
+    for (std::size_t i = 2 * c; i < 3 * c; ++i) channels[i] += A(.5);  // most betas are positive, unlike the padding
+    std::vector<double> normalized = to_double(hx);
+    for (std::size_t i = 0; i < normalized.size(); ++i) {
+      const auto of = [&](std::size_t k) { return static_cast<double>(channels[k * c + i % c]); };
+      normalized[i] = std::max(0., (normalized[i] - of(0)) * of(1) + of(2));
+    }
+    const auto wanted = convolution_by_loops(p, normalized, to_double(hw), to_double(hdy));
+    const Array<T, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y());
+    const Array<A, 4> dw(b, p.filter);
+    const Array<A, 2> by(b, {3, c}, channels);
+    const ConvInput<T, typename B::Memory> input(x, by);
+    b.conv2d_forward(input, w, p.conv, y);
+    b.conv2d_backward_filter(input, dy, p.conv, 0, dw);
+    const auto magnitudes = [](std::vector<double> v) {
+      for (double& value : v) value = std::abs(value);
+      return v;
+    };
+    const auto most =
+        convolution_by_loops(p, magnitudes(normalized), magnitudes(to_double(hw)), magnitudes(to_double(hdy)));
+    // bf16: what is normalized may be rounded, by 2^-9 of it, and results are.
+    const double tolerance = sizeof(T) == 8 ? 1e-14 : sizeof(T) == 4 ? 1e-6 : 0x1p-8;
+    const auto check = [&](const auto& got, const std::vector<double>& right, const std::vector<double>& sums) {
+      double worst = 0;
+      for (std::size_t i = 0; i < got.size(); ++i)
+        worst = worst_of(worst, std::abs(static_cast<double>(static_cast<A>(got[i])) - right[i]));
+      CHECK(worst <= tolerance * *std::max_element(sums.begin(), sums.end()));
+    };
+    check(y.to_host(b), wanted.y, most.y);
+    check(dw.to_host(b), wanted.dfilter, most.dfilter);
+  } else {
+    CHECK_FALSE(ConvInputBackend<B>);
+  }
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("an input is normalized as it is read, and the padding is 0", T, float, double, bf16) {
+  for (const ConvolutionCase& p : {
+           ConvolutionCase{{1, 1, 1, 1}, {1, 1, 1, 1}, {1, 0}}, ConvolutionCase{{37, 5, 6, 7}, {35, 3, 3, 7}, {1, 1}},
+           ConvolutionCase{{5, 17, 14, 18}, {33, 3, 3, 18}, {2, 1}},
+           ConvolutionCase{{2, 9, 8, 16}, {24, 1, 1, 16}, {1, 0}},
+           ConvolutionCase{{2, 9, 8, 20}, {24, 7, 7, 20}, {2, 3}},
+           ConvolutionCase{{3, 9, 13, 19}, {24, 3, 3, 19}, {1, 1}},    // Winograd's tiles, not all full
+           ConvolutionCase{{3, 9, 13, 16}, {24, 3, 3, 16}, {1, 0}},    // without padding
+           ConvolutionCase{{2, 8, 8, 128}, {128, 3, 3, 128}, {1, 1}},  // where they beat products of pairs
+           ConvolutionCase{{9, 5, 4, 240}, {280, 3, 3, 240}, {1, 1}},  // few tiles, a large filter
+       })
+    check_normalized<T, TestBackend>(p);
+}
+
+TEST_CASE_TEMPLATE("channels that do not fit are refused", B, TestBackend) {
+  if constexpr (ConvInputBackend<B>) {
+    B b;
+    const Array<float, 4> x(b, {2, 8, 8, 16}), w(b, {16, 3, 3, 16}), y(b, {2, 8, 8, 16});
+    const Array<float, 2> wrong(b, {3, 15});
+    const ConvInput<float, typename B::Memory> input(x, wrong);
+    CHECK_THROWS_WITH_AS(b.conv2d_forward(input, w, {1, 1}, y), "conv2d_forward: channels must be [3, 16], got [3, 15]",
+                         ShapeError);
+    CHECK_THROWS_WITH_AS(b.conv2d_backward_filter(input, y, {1, 1}, 0, w),
+                         "conv2d_backward_filter: channels must be [3, 16], got [3, 15]", ShapeError);
+  } else {
+    CHECK_FALSE(ConvInputBackend<B>);
+  }
+}
