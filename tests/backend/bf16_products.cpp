@@ -39,27 +39,30 @@ Outcome convolve(const ConvolutionCase& p, const CpuOptions& options) {
 }
 
 /// By PairProducts, whatever the backend would choose.
-Outcome by_pairs(const ConvolutionCase& p) {
+/// @param x_values, norm  the values and, if there is one, the norm of the convolutions' input
+Outcome by_pairs(const ConvolutionCase& p, const std::vector<bf16>& x_values, const float* norm = nullptr) {
   using Pairs = detail::PairProducts;
   Cpu b({.poison_allocations = true});
   detail::Threads threads(2);
-  const Array<bf16> x(b, p.x, convolution_values<bf16>(p.x.size(), 0)),
-      w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
+  const Array<bf16> x(b, p.x, x_values), w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
       dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2)), y(b, p.y()), dx(b, p.x);
   const Array<float> dw(b, p.filter), added(b, p.filter);
+  const detail::ConvolutionSource<bf16> source{x.data, norm};
   const auto pairs = detail::in_elements<Pairs>;
   detail::convolve<Pairs>(
-      b, threads, detail::forward_mapping(pairs(p.x), pairs(p.filter), p.conv), p.x[0], {x.data},
+      b, threads, detail::forward_mapping(pairs(p.x), pairs(p.filter), p.conv), p.x[0], source,
       [&](std::size_t k, const detail::Tap& t, std::size_t c) { return w(k, t.r, t.s, c); }, 0, y.data);
   detail::convolve<Pairs>(
       b, threads, detail::backward_mapping(p.x, p.filter, pairs(p.y()), p.conv), p.x[0], {dy.data},
       [&](std::size_t k, const detail::Tap& t, std::size_t c) { return w(c, t.r, t.s, k); }, 0, dx.data);
   const detail::Mapping m = detail::forward_mapping(p.x, p.filter, p.conv);
-  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], {x.data}, dy.data, 0, dw.view());
+  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], source, dy.data, 0, dw.view());
   b.fill(added.view(), 1.f);
-  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], {x.data}, dy.data, 0.5, added.view());
+  detail::run_filter_gradient<Pairs>(b, threads, m, p.conv.stride, p.x[0], source, dy.data, 0.5, added.view());
   return {y.to_host(b), dx.to_host(b), dw.to_host(b), added.to_host(b)};
 }
+
+Outcome by_pairs(const ConvolutionCase& p) { return by_pairs(p, convolution_values<bf16>(p.x.size(), 0)); }
 
 void check_outcome(const Outcome& got, const ConvolutionCase& p) {
   const auto wanted = convolution_by_loops(p, to_double(convolution_values<bf16>(p.x.size(), 0)),
@@ -103,6 +106,26 @@ TEST_CASE("so are those of filters that are no squares, of 1x1 filters and of th
         ConvolutionCase{{1, 16, 16, 3}, {16, 7, 7, 3}, {2, 3}}, ConvolutionCase{{9, 1, 1, 2}, {2, 1, 1, 2}, {1, 0}}}) {
     CAPTURE(to_string(p.filter));
     check_outcome(convolve(p, {.poison_allocations = true}), p);
+  }
+}
+
+TEST_CASE("pairs of an input that is normalized as it is read are those of the normalized input, to the bit") {
+  for (const ConvolutionCase& p :
+       {ConvolutionCase{{3, 9, 8, 6}, {10, 3, 3, 6}, {1, 1}}, ConvolutionCase{{2, 9, 7, 8}, {33, 3, 3, 8}, {2, 1}},
+        ConvolutionCase{{2, 8, 8, 64}, {32, 1, 1, 64}, {2, 0}}}) {
+    CAPTURE(to_string(p.filter));
+    const std::size_t c = p.x[3];
+    std::vector<bf16> x = convolution_values<bf16>(p.x.size(), 0);
+    const std::vector<float> norm = convolution_values<float>(3 * c, 3);
+    const Outcome got = by_pairs(p, x, norm.data());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float v = norm_value(x[i], norm[i % c], norm[c + i % c], norm[2 * c + i % c]);
+      x[i] = static_cast<bf16>(std::max(v, 0.f));
+    }
+    const Outcome wanted = by_pairs(p, x);
+    CHECK(to_double(got.y) == to_double(wanted.y));
+    CHECK(got.dw == wanted.dw);
+    CHECK(got.dw_added == wanted.dw_added);
   }
 }
 

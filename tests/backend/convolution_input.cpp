@@ -1,12 +1,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/tensor.hpp>
 
 #include "../test.hpp"
+#include "../threads.hpp"
 #include "convolution.hpp"
 
 using namespace lotar;
@@ -27,17 +29,17 @@ void check_normalized(const ConvolutionCase& p) {
     const std::size_t c = p.x[3];
     const auto hx = convolution_values<T>(p.x.size(), 0), hw = convolution_values<T>(p.filter.size(), 1),
                hdy = convolution_values<T>(p.y().size(), 2);
-    std::vector<A> channels = convolution_values<A>(3 * c, 3);
-    for (std::size_t i = 2 * c; i < 3 * c; ++i) channels[i] += A(.5);  // most betas are positive, unlike the padding
+    std::vector<A> norm = convolution_values<A>(3 * c, 3);
+    for (std::size_t i = 2 * c; i < 3 * c; ++i) norm[i] += A(.5);  // most betas are positive, unlike the padding
     std::vector<double> normalized = to_double(hx);
     for (std::size_t i = 0; i < normalized.size(); ++i) {
-      const auto of = [&](std::size_t k) { return static_cast<double>(channels[k * c + i % c]); };
+      const auto of = [&](std::size_t k) { return static_cast<double>(norm[k * c + i % c]); };
       normalized[i] = std::max(0., (normalized[i] - of(0)) * of(1) + of(2));
     }
     const auto wanted = convolution_by_loops(p, normalized, to_double(hw), to_double(hdy));
     const Array<T, 4> x(b, p.x, hx), w(b, p.filter, hw), dy(b, p.y(), hdy), y(b, p.y());
     const Array<A, 4> dw(b, p.filter);
-    const Array<A, 2> by(b, {3, c}, channels);
+    const Array<A, 2> by(b, {3, c}, norm);
     const ConvInput<T, typename B::Memory> input(x, by);
     b.conv2d_forward(input, w, p.conv, y);
     b.conv2d_backward_filter(input, dy, p.conv, 0, dw);
@@ -78,16 +80,44 @@ TEST_CASE_TEMPLATE("an input is normalized as it is read, and the padding is 0",
     check_normalized<T, TestBackend>(p);
 }
 
-TEST_CASE_TEMPLATE("channels that do not fit are refused", B, TestBackend) {
+TEST_CASE_TEMPLATE("with a norm, the same bits for any number of threads; what is not a number stays", T, float, bf16) {
+  if constexpr (ConvInputBackend<TestBackend>) {
+    for (const ConvolutionCase& p : {ConvolutionCase{{13, 9, 13, 35}, {40, 3, 3, 35}, {1, 1}},
+                                     ConvolutionCase{{9, 5, 4, 240}, {280, 3, 3, 240}, {1, 1}},
+                                     ConvolutionCase{{7, 17, 14, 18}, {33, 3, 3, 18}, {2, 1}}}) {
+      CAPTURE(to_string(p.x));
+      const std::size_t c = p.x[3];
+      auto hx = convolution_values<T>(p.x.size(), 0);
+      const auto outcome = [&](TestBackend b) {
+        const Array<T, 4> x(b, p.x, hx), w(b, p.filter, convolution_values<T>(p.filter.size(), 1)), y(b, p.y());
+        const Array<T, 4> dy(b, p.y(), convolution_values<T>(p.y().size(), 2));
+        const Array<float, 2> norm(b, {3, c}, convolution_values<float>(3 * c, 3));
+        const Array<float, 4> dw(b, p.filter);
+        const ConvInput<T, TestBackend::Memory> input(x, norm);
+        b.conv2d_forward(input, w, p.conv, y);
+        b.conv2d_backward_filter(input, dy, p.conv, 0, dw);
+        return std::pair(to_double(y.to_host(b)), dw.to_host(b));
+      };
+      const auto one = outcome(with_threads<TestBackend>(1));
+      for (const int threads : {2, 3, 8}) CHECK((outcome(with_threads<TestBackend>(threads)) == one));
+      hx[(p.x[2] + 1) * c] = static_cast<T>(std::nanf(""));  // pixel (1, 1), channel 0
+      CHECK(std::isnan(outcome(with_threads<TestBackend>(1)).first[0]));
+    }
+  } else {
+    CHECK_FALSE(ConvInputBackend<TestBackend>);
+  }
+}
+
+TEST_CASE_TEMPLATE("a norm that does not fit is refused", B, TestBackend) {
   if constexpr (ConvInputBackend<B>) {
     B b;
     const Array<float, 4> x(b, {2, 8, 8, 16}), w(b, {16, 3, 3, 16}), y(b, {2, 8, 8, 16});
     const Array<float, 2> wrong(b, {3, 15});
     const ConvInput<float, typename B::Memory> input(x, wrong);
-    CHECK_THROWS_WITH_AS(b.conv2d_forward(input, w, {1, 1}, y), "conv2d_forward: channels must be [3, 16], got [3, 15]",
+    CHECK_THROWS_WITH_AS(b.conv2d_forward(input, w, {1, 1}, y), "conv2d_forward: norm must be [3, 16], got [3, 15]",
                          ShapeError);
     CHECK_THROWS_WITH_AS(b.conv2d_backward_filter(input, y, {1, 1}, 0, w),
-                         "conv2d_backward_filter: channels must be [3, 16], got [3, 15]", ShapeError);
+                         "conv2d_backward_filter: norm must be [3, 16], got [3, 15]", ShapeError);
   } else {
     CHECK_FALSE(ConvInputBackend<B>);
   }

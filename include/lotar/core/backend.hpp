@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/core/view.hpp>
 
@@ -221,17 +222,25 @@ concept ConvMomentsBackend = ConvBackend<B> &&
   b.conv2d_forward(in, in, conv, out, moments);  // as without, and the moments of so many parts, of Accum<T>
 };
 
-/// A convolution's input x [N, H, W, C]; with channels, one that is normalized as it is read: v in channel c counts as
-/// max(0, (v - mean[c]) factor[c] + beta[c]), which is batch normalisation and a ReLU, and the padding as 0.
+/// What batch normalisation makes of a value, gamma times the inverse deviation being one factor.
+template <class T, class A>
+LOTAR_FN inline A norm_value(T x, A mean, A factor, A beta) {
+  return fma(static_cast<A>(x) - mean, factor, beta);
+}
+
+/// A convolution's input x [N, H, W, C]; with a norm, one that is normalized as it is read: v in channel c counts as
+/// max(0, norm_value(v, mean[c], factor[c], beta[c])), and the padding as 0. Whether that is rounded to T, and where there
+/// is no fused multiply-add once more, is the backend's choice.
 template <class T, class Memory>
 struct ConvInput {
   View<const T, 4, Memory> x;
-  View<const Accum<T>, 2, Memory> channels;  ///< empty, or [3, C]: mean, factor, beta
+  View<const Accum<T>, 2, Memory> norm;  ///< empty, or [3, C]: mean, factor, beta
 
+  /// Of whatever converts to a view, as a Tensor does.
   template <class X>
   requires(std::is_convertible_v<const X&, View<const T, 4, Memory>>)
-      ConvInput(const X& x_, const View<const Accum<T>, 2, Memory>& channels_ = {})
-      : x(x_), channels(channels_) {}
+      ConvInput(const X& x_, const View<const Accum<T>, 2, Memory>& norm_ = {})
+      : x(x_), norm(norm_) {}
 };
 
 /// A backend that normalizes what convolutions read.
@@ -241,7 +250,7 @@ concept ConvInputBackend = ConvBackend<B> &&
              View<bf16, 4, typename B::Memory> out, View<const bf16, 4, typename B::Memory> in,
              ConvInput<bf16, typename B::Memory> x) {
   b.conv2d_forward(x, in, conv, out);                // and with moments, if the backend takes them
-  b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have channels
+  b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have a norm
 };
 
 }  // namespace lotar

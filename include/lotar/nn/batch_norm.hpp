@@ -33,6 +33,8 @@ class BatchNorm {
         running_var_(table.add_statistic(name + ".running_var", {channels}, 1)),
         relu_(relu) {}
 
+  bool relu() const { return relu_; }
+
   /// @tparam U        how the pass stores activations; x may be Accum<U>, as a projector's rows are
   /// @param x         [M, C]; when training, M >= 2, or 1 where other processes have rows as well
   /// @param residual  empty, or [M, C]
@@ -43,6 +45,7 @@ class BatchNorm {
   template <class T, class U, class B>
   Tensor<T, 2, B> forward(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass, const Tensor<T, 2, B>& residual = {},
                           const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
+    check_input(b, x, pass);
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
     Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
     Tensor<T, 2, B> y(b, x.extents);
@@ -55,19 +58,21 @@ class BatchNorm {
   }
 
   /// The forward pass of a norm with a ReLU, but for the result, which whoever reads it computes from x.
-  /// @return  the channels of the ConvInput that it is, [3, C]
+  /// @return  [3, C], the norm of that ConvInput
   /// @throws  ShapeError as forward; ConfigError without a ReLU.
   /// @cost    as forward, less the pass that writes the result
   template <class T, class U, class B>
   Tensor<Accum<T>, 2, B> forward_on_load(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass,
                                          const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
     if (!relu_) throw ConfigError("BatchNorm::forward_on_load: wanted a norm with a ReLU");
+    check_input(b, x, pass);
     Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
-    Tensor<Accum<T>, 2, B> channels(b, {{3, channels_}});
-    b.for_each(channels_, detail::NormInput<Accum<T>>{known(pass, batch.mean, batch.scale), channels_, channels.data});
+    Tensor<Accum<T>, 2, B> norm(b, {{3, channels_}});
+    b.for_each(channels_,
+               detail::NormCoefficients<Accum<T>>{known(pass, batch.mean, batch.scale), channels_, norm.data});
     keep(pass, std::move(x), std::move(batch));
     pass.keep(Tensor<T, 2, B>());
-    return channels;
+    return norm;
   }
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
@@ -130,15 +135,20 @@ class BatchNorm {
   };
 
   template <class T, class U, class B>
+  void check_input(B& b, const Tensor<T, 2, B>& x, const Pass<U, B>& pass) const {
+    const std::size_t least = !pass.training ? 0 : synchronized(pass) && rank_count(b) > 1 ? 1 : 2;
+    if (x.extent(1) != channels_ || x.extent(0) < least)
+      throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
+                       (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
+  }
+
+  /// Those of x, which the running ones then follow; in evaluation the running ones.
+  template <class T, class U, class B>
   Batch<Accum<T>, B> statistics(B& b, const Tensor<T, 2, B>& x, const Pass<U, B>& pass,
                                 const ColumnMoments<Accum<T>, typename B::Memory>& moments) const {
     using A = Accum<T>;
     using M = typename B::Memory;
     const std::size_t rows = x.extent(0);
-    const std::size_t least = !pass.training ? 0 : synchronized(pass) && rank_count(b) > 1 ? 1 : 2;
-    if (x.extent(1) != channels_ || rows < least)
-      throw ShapeError("BatchNorm: x must be [M, " + std::to_string(channels_) + "]" +
-                       (least > 0 ? " with M >= " + std::to_string(least) : "") + ", got " + to_string(x.extents));
     const bool given = moments.counts.size() > 0;
     if (given) {
       const Extents<2> parts{{moments.counts.size(), channels_}};
@@ -175,6 +185,7 @@ class BatchNorm {
     return batch;
   }
 
+  /// For backward, which pops in the opposite order; y, or that there is none to read, follows with a ReLU.
   template <class T, class U, class A, class B>
   static void keep(Pass<U, B>& pass, Tensor<T, 2, B> x, Batch<A, B> batch) {
     pass.keep(std::move(x));

@@ -11,19 +11,22 @@
 
 namespace lotar {
 
-/// An activation x [N, H, W, C]; with channels, one that the convolution which reads it still has to normalize: see
-/// ConvInput. Only a ConvInputBackend is given channels.
+/// An activation x [N, H, W, C]; with a norm, one that the convolution which reads it still has to normalize: see
+/// ConvInput.
 template <class T, class B>
 struct Activation {
   Tensor<T, 4, B> x;
-  Tensor<Accum<T>, 2, B> channels = {};  ///< empty, or [3, C]
+  Tensor<Accum<T>, 2, B> norm = {};  ///< empty, or [3, C]
 
   /// What the backend's convolutions read.
+  /// @throws ConfigError if there is a norm and the backend is no ConvInputBackend.
   auto input() const {
-    if constexpr (ConvInputBackend<B>)
-      return ConvInput<T, typename B::Memory>(x, channels);
-    else
+    if constexpr (ConvInputBackend<B>) {
+      return ConvInput<T, typename B::Memory>(x, norm);
+    } else {
+      if (norm.data) throw ConfigError(std::string("Activation: ") + B::name + " does not normalize what it reads");
       return View<const T, 4, typename B::Memory>(x);
+    }
   }
 };
 
@@ -61,34 +64,31 @@ class ConvUnit {
   ///                  convolves
   template <class T, class B>
   Tensor<T, 4, B> forward(B& b, Activation<T, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
-    const Extents<4> out = conv2d_output(x.x.extents, filter_extents_, conv_);
-    const Extents<2> rows{{out[0] * out[1] * out[2], out[3]}};
-    Tensor<T, 4, B> y(b, out);
-    const auto moments = convolve(b, x, pass, y);
-    keep(pass, std::move(x));
+    auto [y, moments] = convolve(b, std::move(x), pass);
+    const Extents<4> out = y.extents;
     Tensor<T, 2, B> added;
     if (residual.data) {
       check_shape("ConvUnit", "residual", out, residual.extents);
-      added = std::move(residual).reshaped(rows);
+      added = std::move(residual).reshaped(pixels(out));
     }
-    return norm_.forward(b, std::move(y).reshaped(rows), pass, added, moments.view()).reshaped(out);
+    return norm_.forward(b, std::move(y).reshaped(pixels(out)), pass, added, moments.view()).reshaped(out);
   }
   template <class T, class B>
   Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass, Tensor<T, 4, B> residual = {}) const {
     return forward(b, Activation<T, B>{std::move(x)}, pass, std::move(residual));
   }
 
-  /// The forward pass of a unit with a ReLU whose result only another unit reads, and normalizes as it reads it if the
-  /// backend can do so. @throws as forward; ConfigError without a ReLU.
+  /// The forward pass of a unit with a ReLU whose result only another unit reads.
+  /// @return what that unit normalizes as it reads it, if the backend does so; else as forward
+  /// @throws as forward, and ConfigError without a ReLU.
+  /// @cost   as forward, less two passes over the result where it is not normalized here
   template <class T, class B>
   Activation<T, B> forward_on_load(B& b, Activation<T, B> x, Pass<T, B>& pass) const {
+    if (!norm_.relu()) throw ConfigError("ConvUnit::forward_on_load: wanted a unit with a ReLU");
     if constexpr (ConvInputBackend<B>) {
-      Tensor<T, 4, B> y(b, conv2d_output(x.x.extents, filter_extents_, conv_));
-      const Extents<2> rows{{y.extent(0) * y.extent(1) * y.extent(2), y.extent(3)}};
-      const auto moments = convolve(b, x, pass, y);
-      keep(pass, std::move(x));
-      auto channels = norm_.forward_on_load(b, y.share().reshaped(rows), pass, moments.view());
-      return {std::move(y), std::move(channels)};
+      auto [y, moments] = convolve(b, std::move(x), pass);
+      auto norm = norm_.forward_on_load(b, y.share().reshaped(pixels(y.extents)), pass, moments.view());
+      return {std::move(y), std::move(norm)};
     } else {
       return {forward(b, std::move(x), pass)};
     }
@@ -102,8 +102,7 @@ class ConvUnit {
   /// @cost          4 N P Q K R S C flops and 3 passes over dy
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
-    Extents<4> in;
-    const Tensor<T, 4, B> d = backward_filter(b, dy, pass, in);
+    const auto [d, in] = backward_filter(b, dy, pass);
     const double beta = add_to.data ? 1 : 0;
     Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, in);
     b.conv2d_backward_data(d, filter(pass), conv_, beta, dx);
@@ -113,8 +112,7 @@ class ConvUnit {
   /// The backward pass of a network's first unit, whose input needs no gradient: half the flops of backward.
   template <class T, class B>
   void backward_first(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
-    Extents<4> in;
-    backward_filter(b, dy, pass, in);
+    backward_filter(b, dy, pass);
   }
 
  private:
@@ -133,41 +131,37 @@ class ConvUnit {
   View<const T, 4, typename B::Memory> filter(const Pass<T, B>& pass) const {
     return pass.filter(filter_, filter_extents_.size()).reshape(filter_extents_);
   }
+  static Extents<2> pixels(const Extents<4>& e) { return {{e[0] * e[1] * e[2], e[3]}}; }
 
-  /// y = the convolution of x, and for training its moments, if the backend takes them with it.
+  /// The convolution of x, which is kept; and for training its moments, if the backend takes them with it.
   template <class T, class B>
-  Moments<Accum<T>, B> convolve(B& b, const Activation<T, B>& x, const Pass<T, B>& pass,
-                                const Tensor<T, 4, B>& y) const {
+  std::pair<Tensor<T, 4, B>, Moments<Accum<T>, B>> convolve(B& b, Activation<T, B> x, Pass<T, B>& pass) const {
+    Tensor<T, 4, B> y(b, conv2d_output(x.x.extents, filter_extents_, conv_));
+    Moments<Accum<T>, B> moments;
     if constexpr (ConvMomentsBackend<B>) {
       const std::size_t parts = pass.training ? b.conv2d_moment_parts(x.x, filter(pass), conv_, y.view()) : 0;
       if (parts > 0) {
-        Moments<Accum<T>, B> moments(b, parts, y.extent(3));
+        moments = {b, parts, y.extent(3)};
         b.conv2d_forward(x.input(), filter(pass), conv_, y.view(), moments.view());
-        return moments;
       }
     }
-    b.conv2d_forward(x.input(), filter(pass), conv_, y.view());
-    return {};
-  }
-
-  template <class T, class B>
-  static void keep(Pass<T, B>& pass, Activation<T, B> x) {
+    if (moments.counts.size() == 0) b.conv2d_forward(x.input(), filter(pass), conv_, y.view());
     pass.keep(std::move(x.x));
-    pass.keep(std::move(x.channels));
+    pass.keep(std::move(x.norm));
+    return {std::move(y), std::move(moments)};
   }
 
-  /// Back through the norm and into the filter; gives the gradient of the convolution's output, and its input's extents.
+  /// Back through the norm and into the filter.
+  /// @return the gradient of the convolution's output, and its input's extents
   template <class T, class B>
-  Tensor<T, 4, B> backward_filter(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Extents<4>& in) const {
-    const Extents<2> rows{{dy.extent(0) * dy.extent(1) * dy.extent(2), dy.extent(3)}};
-    Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(rows), pass).reshaped(dy.extents);
+  std::pair<Tensor<T, 4, B>, Extents<4>> backward_filter(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
+    Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(pixels(dy.extents)), pass).reshaped(dy.extents);
     Activation<T, B> x;
-    x.channels = pass.tape.template pop<Accum<T>, 2>();
+    x.norm = pass.tape.template pop<Accum<T>, 2>();
     x.x = pass.tape.template pop<T, 4>();
-    in = x.x.extents;
     const auto gradient = pass.gradient(filter_, filter_extents_.size()).reshape(filter_extents_);
     b.conv2d_backward_filter(x.input(), d, conv_, 1, gradient);
-    return d;
+    return {std::move(d), x.x.extents};
   }
 
   Conv2d conv_;

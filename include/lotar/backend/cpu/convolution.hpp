@@ -55,11 +55,11 @@ void with_products(bool pairs, const F& f) {
   f(SingleProducts<T>());
 }
 
-/// What the algorithms read; refuses channels that do not fit.
+/// What the algorithms read; refuses a norm that does not fit.
 template <class T, class Memory>
 ConvolutionSource<T> source_of(const char* call, const ConvInput<T, Memory>& x) {
-  if (x.channels.data != nullptr) check_shape(call, "channels", Extents<2>{{3, x.x.extent(3)}}, x.channels.extents);
-  return {x.x.data, x.channels.data};
+  if (x.norm.data != nullptr) check_shape(call, "norm", Extents<2>{{3, x.x.extent(3)}}, x.norm.extents);
+  return {x.x.data, x.norm.data};
 }
 
 template <class T, class B>

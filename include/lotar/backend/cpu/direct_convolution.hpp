@@ -107,7 +107,7 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n,
     const std::size_t pixel = first * m.h * m.w;
     const Element* padded = nullptr;
     if constexpr (std::is_same_v<Element, typename P::Stored>)
-      if (m.padded_size() == m.h * line && source.channels == nullptr) padded = source.data + pixel * m.c;
+      if (m.padded_size() == m.h * line && source.norm == nullptr) padded = source.data + pixel * m.c;
     if (padded == nullptr) {
       const std::size_t copy_bytes = scratch_size<Element>(images * m.padded_size());
       std::byte* const scratch = thread_scratch(copy_bytes + scratch_size<Element>(line));

@@ -109,7 +109,7 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
       const std::size_t first = g * group, images = min(group, n - first);
       const Element* padded = nullptr;
       if constexpr (std::is_same_v<T, Element>)  // there is no border, nor anything read past the last element
-        if (m.padded_size() == m.h * m.w * m.c && span >= P::rows && x.channels == nullptr)
+        if (m.padded_size() == m.h * m.w * m.c && span >= P::rows && x.norm == nullptr)
           padded = x.data + first * m.padded_size();
       if (padded == nullptr) {
         for (std::size_t i = 0; i < images; ++i)

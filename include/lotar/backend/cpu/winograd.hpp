@@ -77,7 +77,6 @@ void winograd_input(const WinogradShape& s, const ConvolutionSource<T>& source, 
                     std::size_t count, const WinogradPlanes& v, std::size_t row) {
   using Vector = typename Simd<float, Bytes>::type;
   const T* pixel[winograd_products];
-  bool normalized[winograd_products];
   for (std::size_t tile = 0; tile < count; ++tile) {
     const WinogradPlace at(s, first + tile);
     for (std::size_t i = 0; i < winograd_inputs; ++i)
@@ -86,10 +85,10 @@ void winograd_input(const WinogradShape& s, const ConvolutionSource<T>& source, 
         const auto q = static_cast<std::ptrdiff_t>(at.col + j) - s.padding;
         const bool inside =
             p >= 0 && q >= 0 && p < static_cast<std::ptrdiff_t>(s.h) && q < static_cast<std::ptrdiff_t>(s.w);
-        const auto row_of_image = at.image * s.h + static_cast<std::size_t>(p);
         pixel[i * winograd_inputs + j] =
-            inside ? source.data + (row_of_image * s.w + static_cast<std::size_t>(q)) * s.c : zeros;
-        normalized[i * winograd_inputs + j] = inside && source.channels != nullptr;
+            inside ? source.data +
+                         ((at.image * s.h + static_cast<std::size_t>(p)) * s.w + static_cast<std::size_t>(q)) * s.c
+                   : zeros;
       }
     const std::size_t ahead = at.col + winograd_outputs < s.cols ? winograd_outputs * s.c * sizeof(T) : 0;
     for_each_vector(
@@ -101,17 +100,17 @@ void winograd_input(const WinogradShape& s, const ConvolutionSource<T>& source, 
           float* const to = v.at(0, c, row + tile);
           const std::size_t stride = v.stride();
           Vector mean{}, factor{}, beta{};
-          if (source.channels != nullptr) {
-            load_channels<all>(source.channels + c, n, mean);
-            load_channels<all>(source.channels + s.c + c, n, factor);
-            load_channels<all>(source.channels + 2 * s.c + c, n, beta);
+          if (source.norm != nullptr) {
+            load_channels<all>(source.norm + c, n, mean);
+            load_channels<all>(source.norm + s.c + c, n, factor);
+            load_channels<all>(source.norm + 2 * s.c + c, n, beta);
           }
           winograd_transform<typename WinogradMatrices<Bytes>::Input>(
               [&](int i, int j, Vector& d) __attribute__((always_inline)) {
                 load_channels<all>(pixel[i * winograd_inputs + j] + c, n, d);
-                if (!normalized[i * winograd_inputs + j]) return;
-                d = (d - mean) * factor + beta;
-                d = d < 0.f ? Vector{} : d;  // NaN stays
+                if (source.norm == nullptr || pixel[i * winograd_inputs + j] == zeros) return;
+                d = (d - mean) * factor + beta;  // norm_value, where the compiler fuses
+                d = d < 0.f ? Vector{} : d;      // NaN stays
               },
               [&](int i, int j, const Vector& value) __attribute__((always_inline)) {
                 std::memcpy(to + static_cast<std::size_t>(i * winograd_inputs + j) * stride, &value, sizeof(Vector));

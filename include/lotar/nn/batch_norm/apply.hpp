@@ -11,12 +11,6 @@
 /// What is done with the statistics, to each element: forward, and back.
 namespace lotar::detail {
 
-/// gamma (x - mean) scale + beta, with gamma scale as one factor.
-template <class T, class A>
-LOTAR_FN inline A norm_value(T x, A mean, A factor, A beta) {
-  return fma(static_cast<A>(x) - mean, factor, beta);
-}
-
 /// What is known of each channel.
 template <class A>
 struct NormChannels {
@@ -33,9 +27,9 @@ struct NormChannels {
   }
 };
 
-/// What a ConvInput is normalized by: [3, C].
+/// A ConvInput's norm, [3, C].
 template <class A>
-struct NormInput {
+struct NormCoefficients {
   NormChannels<A> channels;
   std::size_t cols;
   A* to;
