@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -20,7 +21,7 @@ using namespace lotar;
 
 namespace {
 
-static_assert(Backend<Cpu> && ConvBackend<Cpu> && ConvMomentsBackend<Cpu>);
+static_assert(Backend<Cpu> && ConvBackend<Cpu> && ConvMomentsBackend<Cpu> && ConvInputBackend<Cpu>);
 static_assert(BlockOf<Cpu::Block>);
 
 template <class T, std::size_t N>
@@ -101,6 +102,18 @@ TEST_CASE("two threads compute at once, each with a context of its own") {
   CHECK((own == other));
 }
 
+TEST_CASE("memory is aligned to 256 bytes, of a large page and more to large pages, and all of it is there") {
+  const CpuResource host;
+  const std::size_t large = CpuResource::large_page;
+  for (const std::size_t bytes : {std::size_t{1}, large - 1, large, 2 * large + 4097}) {
+    void* const memory = host.allocate(bytes);
+    CHECK(reinterpret_cast<std::uintptr_t>(memory) % (bytes < large ? 256 : large) == 0);
+    std::memset(memory, 1, bytes);
+    CHECK(static_cast<const unsigned char*>(memory)[bytes - 1] == 1);
+    host.deallocate(memory);
+  }
+}
+
 TEST_CASE("the memory that threads work in is not the pool's") {
   Cpu b = cpu(2);
   const Array<float, 2> x(b, {300, 300}, convolution_values<float>(90000, 0)), y(b, {300, 300});
@@ -108,6 +121,33 @@ TEST_CASE("the memory that threads work in is not the pool's") {
   b.gemm(Op::none, Op::none, 1, x.rows(0, 20), x, 0, y.rows(0, 20));  // one block of rows
   CHECK(b.pool().allocations() == allocations);
   CHECK(b.pool().used() == used);
+}
+
+TEST_CASE_TEMPLATE("gemm of a K so long that it is packed in parts", T, float, bf16) {
+  Cpu b = cpu(2);
+  const std::size_t m = 2 * detail::gemm_rows + 9, n = detail::gemm_cols + 19, k = 8 * detail::gemm_depth + 7;
+  const auto left = [](std::size_t i, std::size_t p) { return static_cast<float>(i % 7 + p % 3); };
+  const auto right = [](std::size_t p, std::size_t j) { return static_cast<float>(p % 5) - static_cast<float>(j % 4); };
+  std::vector<float> sums(200);  // of small integers: exact
+  const auto place = [=](std::size_t spot) { return std::pair(spot * 7919 % m, spot * 104729 % n); };
+  for (std::size_t spot = 0; spot < sums.size(); ++spot)
+    for (std::size_t p = 0; p < k; ++p) sums[spot] += left(place(spot).first, p) * right(p, place(spot).second);
+  for (const Op op_a : {Op::none, Op::transpose})
+    for (const Op op_b : {Op::none, Op::transpose}) {
+      const bool at = op_a == Op::transpose, bt = op_b == Op::transpose;
+      std::vector<T> ha(m * k), hb(k * n);
+      for (std::size_t i = 0; i < ha.size(); ++i) ha[i] = static_cast<T>(at ? left(i % m, i / m) : left(i / k, i % k));
+      for (std::size_t i = 0; i < hb.size(); ++i)
+        hb[i] = static_cast<T>(bt ? right(i % k, i / k) : right(i / n, i % n));
+      const Array<T, 2> a(b, at ? Extents<2>{k, m} : Extents<2>{m, k}, ha),
+          bb(b, bt ? Extents<2>{n, k} : Extents<2>{k, n}, hb);
+      const Array<float, 2> c(b, {m, n});
+      b.fill(c.view(), 3.f);
+      b.gemm(op_a, op_b, .5, a, bb, 2, c);
+      const std::vector<float> got = c.to_host(b);
+      for (std::size_t spot = 0; spot < sums.size(); ++spot)
+        CHECK(got[place(spot).first * n + place(spot).second] == .5f * sums[spot] + 6);
+    }
 }
 
 TEST_CASE("gemm of several blocks packs b in the pool, parts of it after each other") {
@@ -122,7 +162,7 @@ TEST_CASE("gemm of several blocks packs b in the pool, parts of it after each ot
   const std::size_t used = b.pool().used();
   b.gemm(Op::none, Op::none, 1, a, bb, 0, c);
   CHECK(b.pool().used() == used);
-  CHECK(b.pool().peak() - used <= (std::size_t{1} << 24));
+  CHECK(b.pool().peak() - used <= (std::size_t{5} << 20));
   const std::size_t allocations = b.pool().allocations();
   b.gemm(Op::none, Op::none, 1, a, bb, 0, c);
   CHECK(b.pool().allocations() == allocations);
@@ -137,7 +177,7 @@ TEST_CASE("gemm of several blocks packs b in the pool, parts of it after each ot
 
 TEST_CASE_TEMPLATE("gemm over several blocks and pieces: the same bits for any number of threads", T, float, double) {
   using detail::gemm_cols, detail::gemm_depth, detail::gemm_rows;
-  const std::size_t m = 2 * gemm_rows + 5, n = gemm_cols + 19, k = 2 * gemm_depth + 3;
+  const std::size_t m = 2 * gemm_rows + 5, n = gemm_cols + 19, k = 4 * gemm_depth + 3;  // K is packed in parts
   const std::vector<T> a = convolution_values<T>(m * k, 0), b = convolution_values<T>(k * n, 1);
   for (const bool transposed : {false, true}) {
     CAPTURE(transposed);

@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -12,6 +11,7 @@
 #include <lotar/backend/cpu/block.hpp>
 #include <lotar/backend/cpu/convolution.hpp>
 #include <lotar/backend/cpu/gemm.hpp>
+#include <lotar/backend/cpu/resource.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/pool.hpp>
@@ -44,16 +44,11 @@ class Cpu {
   using Block = CpuBlock;
   static constexpr const char* name = "cpu";
 
-  struct Resource {
-    void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{256}); }
-    void deallocate(void* p) const { ::operator delete (p, std::align_val_t{256}); }
-  };
-
   /// @throws ConfigError if the number of threads is negative.
   explicit Cpu(const CpuOptions& options = {}) : shared_(std::make_shared<Shared>(options)) {}
 
   int threads() const { return shared_->threads.count(); }
-  Pool<Resource>& pool() { return shared_->pool; }
+  Pool<CpuResource>& pool() { return shared_->pool; }
 
   /// Memory for n values from the pool, aligned to 256 bytes; its contents are unspecified.
   /// @throws std::bad_alloc if there is no more.
@@ -136,8 +131,8 @@ class Cpu {
   /// c = alpha op_a(a) op_b(b) + beta c, batch by batch; beta = 0 does not read c, which overlaps neither operand.
   /// @tparam A, B, C  Matrix, View or Tensor, of T, T and T or Accum<T>
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost 2 M N K flops a batch; scratch: op(b) or, of a large one, as many columns as make 16 MiB, at least 512; and
-  ///       some 1.5 MiB a thread
+  /// @cost 2 M N K flops a batch; scratch: op(b) or, of a large one, as much at a time as makes 2^20 factors; of a c of
+  ///       bf16 and K > 1024 at least 512 columns; and some 1.5 MiB a thread
   template <class A, class B, class C>
   void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
     using T = std::remove_const_t<typename A::Element>;
@@ -217,7 +212,7 @@ class Cpu {
       if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
       return threads;
     }
-    Pool<Resource> pool;
+    Pool<CpuResource> pool;
     detail::Threads threads;
     bool poison;
     detail::ConvolutionAlgorithms algorithms;

@@ -13,9 +13,9 @@ namespace lotar::detail {
 
 /// c = alpha op(a) op(b) + beta c, by P: SingleProducts or PairProducts.
 ///
-/// Blocks of c, at most gemm_rows by gemm_cols, are computed over all of K. Lines of a and b are packed in panels, so that
-/// tiles read them in order: those of b once for all blocks, those of a by each block. K is cut in pieces of gemm_depth
-/// elements: a constant, so that the order of every sum is one.
+/// c is cut in blocks, at most gemm_rows by gemm_cols, and K in pieces of gemm_depth elements: a constant, so that the
+/// order of every sum is one. Lines of a and b are packed in panels, so that tiles read them in order: those of b once
+/// for all blocks, as many at a time as a cache may hold, those of a by each block.
 inline constexpr std::size_t gemm_rows = 192, gemm_cols = 512, gemm_depth = 512;
 
 template <class P, class Out, class Memory, std::size_t Bytes = simd_bytes>
@@ -40,51 +40,64 @@ class Gemm {
   template <class B>
   void run(B& b, Threads& threads) {
     if (c_.batches == 0 || c_.rows == 0 || c_.cols == 0) return;
-    // Blocks of equal size, and some for every thread; no sum depends on them.
+    // Blocks of equal size, and some for every thread, as many for each if a few more do it; no sum depends on them.
     const auto count = static_cast<std::size_t>(threads.count());
     const std::size_t wanted = parts(count == 1 ? 1 : 4 * count, c_.batches);
-    const std::size_t down = block_count(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
+    std::size_t down = block_count(c_.rows, P::rows, gemm_rows, parts(wanted, parts(c_.cols, gemm_cols)), 4);
     const std::size_t col_blocks = block_count(c_.cols, P::cols, gemm_cols, parts(wanted, down), 2);
     cols_ = parts(parts(c_.cols, col_blocks), P::cols) * P::cols;
     const std::size_t across = parts(c_.cols, cols_);
+    for (std::size_t more = down; down > 1 && more <= down + (down + 2) / 3; ++more)
+      if (more * across % count == 0) {
+        down = more;
+        break;
+      }
     if (down == 1) {
-      threads.parallel(c_.batches * across, 1,
-                       [&](std::size_t i) { multiply(i / across, 0, c_.rows, i % across * cols_, nullptr, {}); });
+      threads.parallel(c_.batches * across, 1, [&](std::size_t i) {
+        multiply(i / across, 0, c_.rows, i % across * cols_, nullptr, {0, 0, 0, depth_});
+      });
       return;
     }
-    constexpr std::size_t most = std::size_t{1} << 22, strip = 4 * P::cols;  // elements; columns
-    const std::size_t all_steps = parts(depth_, P::together), pieces = parts(depth_, piece);
-    const std::size_t together = min(across, max<std::size_t>(1, most / (all_steps * cols_ + 1))) * cols_;
-    const auto packed = b.template allocate<Element>(all_steps * together);
+    // At a time as many columns are packed as fit with one piece of K, then as many pieces as fit with these; all of K if
+    // sums are kept.
+    constexpr std::size_t most = P::together << 20, strip = 4 * P::cols;  // values; columns
+    const std::size_t least_depth = max<std::size_t>(1, keeps_sums() ? depth_ : min(depth_, piece));
+    const std::size_t packed_cols = min(across, max<std::size_t>(1, most / (least_depth * cols_))) * cols_;
+    const std::size_t packed_depth = least_depth * max<std::size_t>(1, most / (least_depth * packed_cols));
+    const auto packed = b.template allocate<Element>(parts(min(packed_depth, depth_), P::together) * packed_cols);
     for (std::size_t batch = 0; batch < c_.batches; ++batch)
-      for (std::size_t first = 0; first < c_.cols; first += together) {
-        const std::size_t cols = min(together, c_.cols - first), strips = parts(cols, strip);
-        const Packed place{first, parts(cols, P::cols) * P::cols};
-        threads.parallel(pieces * strips, 1, [&](std::size_t i) {
-          const std::size_t k = i / strips * piece, col = i % strips * strip;
-          pack<P::cols>(b_, op_b_ == Op::transpose, batch, first + col, min(strip, cols - col), k,
-                        packed.get() + place_of(place, first + col, k));
-        });
-        const std::size_t blocks = parts(cols, cols_), tiles = parts(c_.rows, P::rows);
-        threads.parallel(down * blocks, 1, [&](std::size_t i) {
-          const auto row = [&](std::size_t j) { return min(c_.rows, tiles * j / down * P::rows); };
-          const std::size_t block = i / blocks;
-          multiply(batch, row(block), row(block + 1), first + i % blocks * cols_, packed.get(), place);
-        });
-      }
+      for (std::size_t first = 0; first < c_.cols; first += packed_cols)
+        for (std::size_t from = 0; from == 0 || from < depth_; from += packed_depth) {
+          const std::size_t cols = min(packed_cols, c_.cols - first), strips = parts(cols, strip);
+          const Packed place{first, parts(cols, P::cols) * P::cols, from, min(from + packed_depth, depth_)};
+          threads.parallel(parts(place.end - from, piece) * strips, 1, [&](std::size_t i) {
+            const std::size_t k = from + i / strips * piece, col = i % strips * strip;
+            pack<P::cols>(b_, op_b_ == Op::transpose, batch, first + col, min(strip, cols - col), k,
+                          packed.get() + place_of(place, first + col, k));
+          });
+          const std::size_t blocks = parts(cols, cols_), tiles = parts(c_.rows, P::rows);
+          threads.parallel(down * blocks, 1, [&](std::size_t i) {
+            const auto row = [&](std::size_t j) { return min(c_.rows, tiles * j / down * P::rows); };
+            const std::size_t block = i / blocks;
+            multiply(batch, row(block), row(block + 1), first + i % blocks * cols_, packed.get(), place);
+          });
+        }
   }
 
  private:
   static constexpr bool is_direct = std::is_same_v<T, Element>;   // whether tiles may read a where it lies
   static constexpr std::size_t piece = gemm_depth * P::together;  // of K
 
-  /// What is packed of op(b): `cols` columns from `first` on, as [pieces of K][panels][steps][P::cols].
+  /// What is packed of op(b): `cols` columns from `first` on, [begin, end) of K, as [pieces of K][panels][steps][P::cols].
   struct Packed {
-    std::size_t first, cols;
+    std::size_t first, cols, begin, end;
   };
   std::size_t place_of(const Packed& b, std::size_t col, std::size_t k) const {
-    return k / P::together * b.cols + (col - b.first) * steps(k);
+    return (k - b.begin) / P::together * b.cols + (col - b.first) * steps(k);
   }
+
+  /// Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
+  bool keeps_sums() const { return !std::is_same_v<Out, A> && depth_ > piece; }
 
   static constexpr std::size_t parts(std::size_t n, std::size_t size) { return (n + size - 1) / size; }
 
@@ -106,13 +119,12 @@ class Gemm {
                           min(piece, depth_ - k), to);
   }
 
-  /// Rows [row, end) of the block of c whose columns begin at col.
+  /// Rows [row, end) of the block of c whose columns begin at col, over the part of K that `place` has.
   /// @param b  op(b) as `place` says; null: to be packed here
   void multiply(std::size_t batch, std::size_t row, std::size_t end, std::size_t col, const Element* b,
                 Packed place) const {
     const std::size_t rows = end - row, cols = min(cols_, c_.cols - col);
-    // Where c is narrower than the sums and K is cut, the sums lie in scratch until the end, to be rounded once.
-    const bool keep_sums = !std::is_same_v<Out, A> && depth_ > piece;
+    const bool keep_sums = keeps_sums();
     const bool direct = is_direct && op_a_ == Op::none && cols <= 2 * P::cols;
     const std::size_t a_bytes = scratch_size<Element>(gemm_rows * gemm_depth + P::cols);
     const std::size_t b_bytes = scratch_size<Element>(b == nullptr ? gemm_cols * gemm_depth : 0);
@@ -122,7 +134,7 @@ class Gemm {
     auto* const packed_b = reinterpret_cast<Element*>(scratch + a_bytes);
     auto* const sums = reinterpret_cast<A*>(scratch + a_bytes + b_bytes);
     Out* const out = c_.data + batch * c_.batch_stride + row * c_.row_stride + col;
-    for (std::size_t k = 0; k == 0 || k < depth_; k += piece) {
+    for (std::size_t k = place.begin; k == 0 || k < place.end; k += piece) {
       const std::size_t depth = steps(k);
       const A beta = k == 0 ? beta_ : A(1);
       const Element* panel = packed_b;

@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <optional>
 
 #include <oneapi/tbb/blocked_range.h>
@@ -12,6 +10,8 @@
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
+
+#include <lotar/backend/cpu/resource.hpp>
 
 namespace lotar::detail {
 
@@ -67,20 +67,20 @@ template <class F>
   for (std::size_t i = first; i < last; ++i) f(i);
 }
 
-/// At least `bytes` of memory of this thread, aligned to 64 bytes, until its next call: what a loop body works in.
+/// At least `bytes` of memory of this thread, aligned to 256 bytes, until its next call: what a loop body works in.
+/// @throws std::bad_alloc if there is no more.
 inline std::byte* thread_scratch(std::size_t bytes) {
   struct Free {
-    void operator()(std::byte* p) const { std::free(p); }
+    void operator()(std::byte* p) const { CpuResource().deallocate(p); }
   };
   thread_local std::unique_ptr<std::byte[], Free> memory;
   thread_local std::size_t size = 0;
   if (bytes > size) {
-    size = (bytes + 4095) / 4096 * 4096;
-    memory.reset(static_cast<std::byte*>(std::aligned_alloc(64, size)));
-    if (!memory) {
-      size = 0;
-      throw std::bad_alloc();
-    }
+    memory.reset();
+    size = 0;
+    const std::size_t rounded = (bytes + 4095) / 4096 * 4096;  // so that little more asks for none
+    memory.reset(static_cast<std::byte*>(CpuResource().allocate(rounded)));
+    size = rounded;
   }
   return memory.get();
 }
