@@ -65,6 +65,18 @@ def gemm(shape):
     return lambda: (ours("backend.gemm", f"gemm/{shape}"), theirs("gemm", *place, f"--shape={shape}")[0], "")
 
 
+def convolution(name):
+    """The product it would be if it were unfolded, which takes theirs no time; None where Winograd's algorithm does it."""
+    found = re.fullmatch(r"(\w+)/N:(\d+)/edge:(\d+)/C:(\d+)/K:(\d+)/R:(\d+)/stride:(\d+)", name)
+    n, edge, c, k, kernel, stride = map(int, found.groups()[1:])
+    pixels, taps = n * (edge // stride) ** 2, kernel * kernel * c
+    shape = {"forward": f"{pixels}/{taps}/{k}/0/1", "backward_data": f"{pixels}/{k}/{taps}/0/0",
+             "backward_filter": f"{k}/{pixels}/{taps}/1/0"}.get(found[1])
+    if not shape or kernel == 3 and stride == 1 and (c > 3 or found[1] == "backward_data"):
+        return None
+    return lambda: (ours("nn.convolution", name), theirs("gemm", *place, f"--shape={shape}")[0], "")
+
+
 def train():  # from the start of the program to its end
     def timed(*command):
         start = time.perf_counter()
@@ -104,6 +116,9 @@ if not args.twin:
         m, k, n, turned_a, turned_b = name.split("/")[1:]
         turned = "; the left is transposed" * int(turned_a) + "; the right is transposed" * int(turned_b)
         comparisons[name] = (f"[{m}, {k}] [{k}, {n}], floats{turned}", gemm(name.removeprefix("gemm/")))
+    for name in names(f"{args.programs}/bench.nn.convolution"):
+        if run := convolution(name):
+            comparisons[re.sub(r"[A-Za-z]+:", "", name.replace("/N:128", ""))] = (name.split("/")[0].replace("_", " ") + ", floats; theirs the product alone", run)
     comparisons["train"] = ("30 steps of CIFAR10-LT, start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
 
 

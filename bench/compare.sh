@@ -7,7 +7,7 @@
 #
 # --cuda      on the GPU; theirs with channels_last, torch.compile where PyTorch has it, fused SGD and a CUDA graph of the step
 # --filter    only comparisons whose names match: step, step_bf16, nt_xent/512, nt_xent/1024, ..., augmentation, and on the CPU
-#             nt_xent_masked/4096, gemm/512/128/1024/0/1, ..., train (minutes)
+#             nt_xent_masked/4096, gemm/512/128/1024/0/1, ..., forward/32/64/128/3/2, ..., train (minutes)
 # --rounds    3 unless given, 1 with --cuda
 # --data      the folder of CIFAR-10's binary files, or its parent: for train, which is left out without
 # --python    one that has torch, and torchvision and NumPy without --cuda
@@ -53,7 +53,7 @@ if [[ -z $programs ]]; then
   PATH=$PATH:/usr/local/cuda/bin
   programs=build/$preset/bench
   targets=(bench.{backend.ceiling,train.step,loss.nt_xent,augment.pipeline}"$twin")
-  [[ $twin ]] || targets+=(bench.backend.gemm pretrain)
+  [[ $twin ]] || targets+=(bench.backend.gemm bench.nn.convolution pretrain)
   cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" --target "${targets[@]}" >/dev/null
 fi

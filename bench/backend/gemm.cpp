@@ -52,6 +52,24 @@ BENCHMARK(gemm)
     ->Args({512, 1024, 512, 1, 0})
     ->Args({50000, 128, 10, 0, 1})  // a linear probe, and its weight's gradient
     ->Args({10, 50000, 128, 1, 0})
+    // Convolutions that Winograd's algorithm does not do, unfolded, of 128 images of 32 pixels in ResNet-18. The stem, and
+    // its filter's gradient:
+    ->Args({131072, 27, 64, 0, 1})
+    ->Args({64, 131072, 27, 1, 0})
+    // Those of stride 2, 3x3 and 1x1, to the second stage: forward, the input's gradient, the filter's gradient.
+    ->Args({32768, 576, 128, 0, 1})
+    ->Args({32768, 128, 576, 0, 0})
+    ->Args({128, 32768, 576, 1, 0})
+    ->Args({32768, 64, 128, 0, 1})
+    ->Args({32768, 128, 64, 0, 0})
+    ->Args({128, 32768, 64, 1, 0})
+    // The same to the last stage.
+    ->Args({2048, 2304, 512, 0, 1})
+    ->Args({2048, 512, 2304, 0, 0})
+    ->Args({512, 2048, 2304, 1, 0})
+    ->Args({2048, 256, 512, 0, 1})
+    ->Args({2048, 512, 256, 0, 0})
+    ->Args({512, 2048, 256, 1, 0})
     ->Args({1024, 1024, 1024, 0, 0})
     ->Unit(benchmark::kMicrosecond)
     ->UseRealTime();

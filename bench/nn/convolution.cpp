@@ -175,8 +175,10 @@ void shapes(benchmark::internal::Benchmark* bench) {
   for (const std::int64_t width : {64, 16})
     for (std::int64_t stage = 0; stage < 4; ++stage)
       bench->Args({n, 32 >> stage, width << stage, width << stage, 3, 1});
-  bench->Args({n, 32, 64, 128, 3, 2});
-  bench->Args({n, 32, 64, 128, 1, 2});
+  for (const std::int64_t kernel : {3, 1}) {
+    bench->Args({n, 32, 64, 128, kernel, 2});
+    bench->Args({n, 8, 256, 512, kernel, 2});
+  }
 }
 BENCHMARK(forward<float>)->Name("forward")->Apply(shapes);
 BENCHMARK(backward_data<float>)->Name("backward_data")->Apply(shapes);
