@@ -1,6 +1,8 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -11,6 +13,7 @@
 #include <lotar/backend/cpu/block.hpp>
 #include <lotar/backend/cpu/convolution.hpp>
 #include <lotar/backend/cpu/gemm.hpp>
+#include <lotar/backend/cpu/nt_xent.hpp>
 #include <lotar/backend/cpu/resource.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
@@ -191,6 +194,32 @@ class Cpu {
                               const View<Accum<std::type_identity_t<T>>, 4, Memory>& dfilter) {
     detail::conv2d_backward_filter<T>(*this, shared_->threads, shared_->algorithms, x, dy, conv, beta, dfilter);
   }
+
+  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in tiles that stay in a cache.
+  /// @return false, and nothing is done, for temperatures below 0.05
+  /// @cost   4 N^2 D flops; scratch: two copies of u, and 150 KiB a thread
+  template <std::same_as<float> T>
+  bool nt_xent_forward(const View<const std::type_identity_t<T>, 2, Memory>& u,
+                       const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
+                       const View<std::uint32_t, 1, Memory>& /*halves*/, const View<T, 1, Memory>& positives,
+                       const View<T, 1, Memory>& log_sum_exp, const View<T, 1, Memory>& losses) {
+    return detail::nt_xent_forward(*this, shared_->threads, u.data, u.extent(0), u.extent(1), inverse_temperature(0),
+                                   only_negatives, positives.data, log_sum_exp.data, losses.data);
+  }
+  /// @param du  [2N, D] out
+  /// @cost      12 N^2 D flops; scratch as above
+  template <std::same_as<float> T>
+  bool nt_xent_backward(const View<const std::type_identity_t<T>, 2, Memory>& u,
+                        const View<const std::uint32_t, 1, Memory>& /*halves*/,
+                        const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
+                        const View<const std::type_identity_t<T>, 1, Memory>& log_sum_exp,
+                        const View<const std::type_identity_t<T>, 1, Memory>& coefficients,
+                        const View<const std::type_identity_t<T>, 1, Memory>& of_positives,
+                        const View<T, 2, Memory>& du) {
+    return detail::nt_xent_backward(*this, shared_->threads, u.data, u.extent(0), u.extent(1), inverse_temperature(0),
+                                    only_negatives, log_sum_exp.data, coefficients.data, of_positives.data, du.data);
+  }
+  static std::size_t nt_xent_halves(const Extents<2>&) { return 0; }  ///< words that are kept between the two
 
   /// A context over the same threads and pool; on the CPU everything is done when the call returns.
   Cpu fork() const { return *this; }

@@ -231,29 +231,35 @@ class Cuda {
   /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: cosines
   /// are off by some 1e-6.
   ///
-  /// For shapes of which nt_xent_halves is not 0. The order of sums does not depend on the device.
+  /// The order of sums does not depend on the device.
   /// @param halves  [nt_xent_halves] out: a copy of u, for nt_xent_backward
+  /// @return        false, and nothing is done, for shapes of which nt_xent_halves is 0
   template <std::same_as<float> T>
-  requires(detail::compiled_for_mma) void nt_xent_forward(
+  requires(detail::compiled_for_mma) bool nt_xent_forward(
       const View<const std::type_identity_t<T>, 2, Memory>& u,
       const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
       const View<std::uint32_t, 1, Memory>& halves, const View<T, 1, Memory>& positives,
       const View<T, 1, Memory>& log_sum_exp, const View<T, 1, Memory>& losses) {
+    if (halves.size() == 0) return false;
     stream_->activate();
     detail::nt_xent_forward(*stream_, u, inverse_temperature.data, only_negatives, halves.data, positives.data,
                             log_sum_exp.data, losses.data);
+    return true;
   }
+  /// @param u   not read
   /// @param du  [2N, D] out
   template <std::same_as<float> T>
-  requires(detail::compiled_for_mma) void nt_xent_backward(
-      const View<const std::uint32_t, 1, Memory>& halves,
+  requires(detail::compiled_for_mma) bool nt_xent_backward(
+      const View<const std::type_identity_t<T>, 2, Memory>& /*u*/, const View<const std::uint32_t, 1, Memory>& halves,
       const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
       const View<const std::type_identity_t<T>, 1, Memory>& log_sum_exp,
       const View<const std::type_identity_t<T>, 1, Memory>& coefficients,
       const View<const std::type_identity_t<T>, 1, Memory>& of_positives, const View<T, 2, Memory>& du) {
+    if (halves.size() == 0) return false;
     stream_->activate();
     detail::nt_xent_backward(*stream_, halves.data, inverse_temperature.data, only_negatives, log_sum_exp.data,
                              coefficients.data, of_positives.data, du);
+    return true;
   }
   /// The words of halves; 0 where these are not for rows of this shape.
   static std::size_t nt_xent_halves(const Extents<2>& u) { return detail::nt_xent_halves(u[0], u[1]); }

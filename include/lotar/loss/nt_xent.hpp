@@ -34,18 +34,19 @@ struct NtXent {
   Tensor<T, 1, B> log_sum_exp;          ///< [2N] log of the sum of exp(s_ab) over all b but a (and p, see Denominator)
   Tensor<T, 1, B> inverse_temperature;  ///< [1]
   Denominator denominator;
-  Tensor<std::uint32_t, 1, B> halves = {};  ///< what a backend's own kernels keep of u; else empty
+  Tensor<std::uint32_t, 1, B> halves = {};  ///< what a backend's own kernels keep of u, if anything
 };
 
 namespace detail {
 
-/// A backend with kernels of its own for both phases on unit rows, and for what shapes.
+/// A backend with kernels of its own for both phases on unit rows; they are false where these are not for the shape or
+/// the temperature, and do nothing then.
 template <class B, class T>
 concept NtXentBackend = requires(B& b, const NtXent<T, B>& state, In<T, 1, B> in, Out<T, 1, B> out, Out<T, 2, B> du,
                                  bool only_negatives) {
-  { B::nt_xent_halves(state.u.extents) } -> std::same_as<std::size_t>;  // words to keep; 0: not for this shape
-  b.nt_xent_forward(state.u, in, only_negatives, state.halves, out, out, out);
-  b.nt_xent_backward(state.halves, in, only_negatives, in, in, in, du);
+  { B::nt_xent_halves(state.u.extents) } -> std::same_as<std::size_t>;  // words to keep
+  { b.nt_xent_forward(state.u, in, only_negatives, state.halves, out, out, out) } -> std::same_as<bool>;
+  { b.nt_xent_backward(state.u, state.halves, in, only_negatives, in, in, in, du) } -> std::same_as<bool>;
 };
 
 /// Rows of the similarities that are held at a time. It sets the order of the gradient's sums.
@@ -128,9 +129,10 @@ struct NtXentRowBackward {
 ///                     equal
 /// @return             what nt_xent_backward needs
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch. On CUDA with float and D a multiple of 16 up
-///         to 128: three times these on tensor cores, two copies of z (D
-///         counts as the next of 32, 64 and 128), at most 16 pairs of floats a row of scratch.
+/// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch. On Cpu with float and temperatures from 0.05
+///         on: half the flops, and two copies of z. On CUDA with float and D a multiple of 16 up to 128: 24 N^2 D flops on
+///         tensor cores, two copies of z (D counts as the next of 32, 64 and 128), at most 16 pairs of floats a row of
+///         scratch.
 /// @source Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
 template <Backend B, class T>
 NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denominator denominator,
@@ -146,12 +148,10 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denom
   b.for_each(1, detail::Invert<T, typename B::Memory>{temperature, state.inverse_temperature});
   normalize_rows(b, z, state.u, state.inverse_norms);
   if constexpr (detail::NtXentBackend<B, T>) {
-    if (const std::size_t words = B::nt_xent_halves(z.extents); words > 0) {
-      state.halves = {b, {words}};
-      b.nt_xent_forward(state.u, state.inverse_temperature, denominator == Denominator::negatives, state.halves,
-                        state.positives.view(), state.log_sum_exp.view(), losses);
+    state.halves = {b, {B::nt_xent_halves(z.extents)}};
+    if (b.nt_xent_forward(state.u, state.inverse_temperature, denominator == Denominator::negatives, state.halves,
+                          state.positives.view(), state.log_sum_exp.view(), losses))
       return state;
-    }
   }
   const Tensor<T, 2, B> scratch(b, {min(m, detail::nt_xent_tile_rows), m});
   for (std::size_t first = 0; first < m; first += detail::nt_xent_tile_rows) {
@@ -188,8 +188,8 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, const NtXentOptions& options, 
 /// @param of_positives  [2N] e_a, of -s_ap: c_a itself unless the positives are weighted on their own
 /// @param dz            [2N, D] out
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   12 N^2 D flops where N is large; 256 rows of 2N values of scratch. On CUDA as above: 48 N^2 D on tensor cores,
-///         and at most 16 copies of z.
+/// @cost   12 N^2 D flops where N is large; 256 rows of 2N values of scratch. On Cpu as above: two copies of z. On CUDA as
+///         above: 48 N^2 D on tensor cores, and at most 16 copies of z.
 template <Backend B, class T>
 void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients, In<T, 1, B> of_positives,
                       Out<T, 2, B> dz) {
@@ -199,11 +199,10 @@ void nt_xent_backward(B& b, const NtXent<T, B>& state, In<T, 1, B> coefficients,
   check_shape("nt_xent_backward", "dz", state.u.extents, dz.extents);
 
   if constexpr (detail::NtXentBackend<B, T>) {
-    if (state.halves.size() > 0) {
-      b.nt_xent_backward(state.halves, state.inverse_temperature, state.denominator == Denominator::negatives,
-                         state.log_sum_exp, coefficients, of_positives, dz);
+    if (b.nt_xent_backward(state.u, state.halves, state.inverse_temperature,
+                           state.denominator == Denominator::negatives, state.log_sum_exp, coefficients, of_positives,
+                           dz))
       return normalize_rows_backward(b, state.u, state.inverse_norms, dz, dz);
-    }
   }
   using M = typename B::Memory;
   const Tensor<T, 1, B> scratch(b, {min(m, detail::nt_xent_tile_rows) * m});
