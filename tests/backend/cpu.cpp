@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/tensor.hpp>
 
@@ -27,15 +28,17 @@ static_assert(BlockOf<Cpu::Block>);
 template <class T, std::size_t N>
 using Array = Tensor<T, N, Cpu>;
 
-Cpu cpu(int threads) { return Cpu(CpuOptions{.threads = threads, .poison_allocations = true}); }
+Cpu cpu(int threads, bool bf16_products = true) {
+  return Cpu(CpuOptions{.threads = threads, .poison_allocations = true, .bf16_products = bf16_products});
+}
 
-/// Runs f on one thread, and requires the same result of 2, 4 and 8. @return it
+/// Runs f on one thread, and requires the same result of 2, 3, 4 and 8. @return it
 template <class F>
-auto same_for_any_threads(const F& f) {
-  const auto one = f(cpu(1));
-  for (const int threads : {2, 4, 8}) {
+auto same_for_any_threads(const F& f, bool bf16_products = true) {
+  const auto one = f(cpu(1, bf16_products));
+  for (const int threads : {2, 3, 4, 8}) {
     CAPTURE(threads);
-    CHECK((f(cpu(threads)) == one));  // not expanded: these are long
+    CHECK((f(cpu(threads, bf16_products)) == one));  // not expanded: these are long
   }
   return one;
 }
@@ -202,6 +205,40 @@ TEST_CASE_TEMPLATE("gemm over several blocks and pieces: the same bits for any n
         worst = worst_of(worst, std::abs(static_cast<double>(product[r * n + c]) - .5 * sum) / size);
       }
     CHECK(worst < 20 * static_cast<double>(std::numeric_limits<T>::epsilon()));
+  }
+}
+
+TEST_CASE("gemm of bf16 into bf16 over a long K: the same bits for any number of threads, and each sum rounded once") {
+  // some blocks of rows; many; blocks of columns
+  const std::size_t shapes[][3] = {{70, 47, 9000}, {403, 70, 4200}, {31, 1100, 2500}};
+  for (const auto& shape : shapes) {
+    const std::size_t m = shape[0], n = shape[1], k = shape[2];
+    for (const Op op_b : {Op::none, Op::transpose})
+      for (const bool products : {false, true}) {
+        CAPTURE(m);
+        CAPTURE(products);
+        const bool transposed = op_b == Op::transpose;
+        const std::vector<bf16> a = convolution_values<bf16>(m * k, 0), b = convolution_values<bf16>(k * n, 1),
+                                before = convolution_values<bf16>(m * n, 2);
+        const auto product = same_for_any_threads(
+            [&](Cpu backend) {
+              const Array<bf16, 2> ta(backend, {m, k}, a), c(backend, {m, n}, before);
+              const Array<bf16, 2> tb(backend, transposed ? Extents<2>{n, k} : Extents<2>{k, n}, b);
+              backend.gemm(Op::none, op_b, .5, ta, tb, 2, c);
+              return c.to_host(backend);
+            },
+            products);
+        double worst = 0;
+        for (std::size_t spot = 0; spot < 500; ++spot) {
+          const std::size_t i = spot * 7919 % m, j = spot * 104729 % n;
+          double sum = 0;
+          for (std::size_t p = 0; p < k; ++p)
+            sum += static_cast<double>(a[i * k + p]) * static_cast<double>(b[transposed ? j * k + p : p * n + j]);
+          const double wanted = .5 * sum + 2 * static_cast<double>(before[i * n + j]);
+          worst = worst_of(worst, std::abs(static_cast<double>(product[i * n + j]) - wanted) / (1 + std::abs(wanted)));
+        }
+        CHECK(worst <= 0x1p-8 + 2e-5);  // half a unit in the last place
+      }
   }
 }
 
