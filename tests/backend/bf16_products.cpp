@@ -157,7 +157,8 @@ TEST_CASE("an odd number of channels, which has no pairs, is convolved as withou
 
 TEST_CASE("products of matrices of bf16 are exact but for the rounding of their sums, with any number of threads") {
   const std::size_t shapes[][3] = {{1, 1, 1}, {13, 33, 31}, {12, 32, 64}, {70, 47, 1300}, {30, 530, 17}};
-  for (const auto& [m, n, k] : shapes)
+  for (const auto& shape : shapes) {
+    const std::size_t m = shape[0], n = shape[1], k = shape[2];
     for (const Op op_a : {Op::none, Op::transpose})
       for (const Op op_b : {Op::none, Op::transpose}) {
         CAPTURE(m);
@@ -187,6 +188,7 @@ TEST_CASE("products of matrices of bf16 are exact but for the rounding of their 
           CHECK(got == first);
         }
       }
+  }
 }
 
 TEST_CASE("the products are taken where the processor has them, unless the options say otherwise") {
