@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 #include <vector>
 
 #include <lotar/core/backend.hpp>
@@ -8,8 +9,12 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../backend.hpp"
+#if !defined(__CUDACC__)
+#include "multiply_add.hpp"
+#endif
 
-// What the backend's memory and arithmetic give at most: the ceilings that other benchmarks' rates are shares of.
+// What the backend's memory and arithmetic give at most: the ceilings that other benchmarks' rates are shares of. That of
+// arithmetic is the highest rate here: of multiply-adds in registers on the CPU, of cuBLAS's products on the GPU.
 
 namespace {
 
@@ -110,5 +115,53 @@ void gemm(benchmark::State& state) {
 constexpr std::int64_t rows = bench_large ? 8192 : 2048;
 BENCHMARK(gemm<float>)->Arg(rows)->Unit(benchmark::kMillisecond)->UseRealTime();
 BENCHMARK(gemm<bf16>)->Arg(rows)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+#if !defined(__CUDACC__)
+/// Item i's multiply-adds, to sums that begin with 0, 1, 2, ...
+template <class Adds>
+struct AddToSums {
+  std::size_t steps;
+  float one;
+  float* out;  // [items, Adds::sums]
+
+  template <class Block>
+  void operator()(Block&, std::size_t i) const {
+    float* const sums = out + i * Adds::sums;
+    for (std::size_t j = 0; j < Adds::sums; ++j) sums[j] = static_cast<float>(j);
+    Adds::run(steps, one, sums);
+  }
+};
+
+/// Multiply-adds by all threads at once.
+template <class Adds>
+void multiply_adds(benchmark::State& state) {
+  constexpr std::size_t steps = 1 << 14;
+  BenchBackend b;
+  const std::size_t items = 64 * static_cast<std::size_t>(b.threads());
+  const lotar::Tensor<float, 1, BenchBackend> out(b, {items * Adds::sums});
+  const volatile float one = 1;  // volatile: the compiler is not to know it
+  for (auto _ : state) b.for_each_block(items, lotar::Work{steps}, AddToSums<Adds>{steps, one, out.data});
+  const std::vector<float> got = out.to_host(b);
+  for (std::size_t i = 0; i < got.size(); ++i)
+    if (got[i] != static_cast<float>(i % Adds::sums + Adds::products * steps)) {
+      state.SkipWithError("a sum is wrong");
+      return;
+    }
+  const double flops = 2 * static_cast<double>(Adds::products * steps) * static_cast<double>(got.size());
+  state.counters["FLOP/s"] =
+      benchmark::Counter(flops * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+/// Those of which Cpu makes products of T: of pairs of bf16 where the processor has them, else of floats.
+template <class T>
+void multiply_add(benchmark::State& state) {
+  if (std::is_same_v<T, bf16> && lotar::detail::has_bf16_products())
+    multiply_adds<PairAdds>(state);
+  else
+    multiply_adds<SingleAdds>(state);
+}
+BENCHMARK(multiply_add<float>)->Unit(benchmark::kMillisecond)->UseRealTime();
+BENCHMARK(multiply_add<bf16>)->Unit(benchmark::kMillisecond)->UseRealTime();
+#endif
 
 }  // namespace
