@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Builds and runs every benchmark on every backend, and prints one table: a row a benchmark, a column a backend.
+# Builds and runs every benchmark on every backend, and prints one table: a row a benchmark, and of a backend its time, its rates
+# and what these reach of the backend's ceilings.
 #
 #   bench/backends.sh [--filter REGEX] [--min-time SECONDS] [--cuda]
 #
-# The CPU's programs are those of the preset release. --cuda adds those of the preset cuda, in a column of their own.
+# The CPU's programs are those of the preset release. --cuda adds those of the preset cuda, in columns of their own.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 filter=. min_time=0.2 cuda=
@@ -37,28 +38,25 @@ for program in "${programs[@]}"; do
   ((status == 0 || status == 77)) || { cat "$results/errors" >&2; exit "$status"; }
 done
 
-python3 - "$results" <<'PY'
-import json, pathlib, re, sys
-rows, backends = {}, []
-for path in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
-    if path.stat().st_size == 0:
-        continue
-    for b in json.load(open(path))["benchmarks"]:
-        if b.get("error_occurred"):
-            sys.exit(f"{b['name']}: {b['error_message']}")
-        backend = "cuda" if path.stem.endswith(".cuda") else "cpu"
-        name = b["name"].removesuffix("/real_time")
-        rate = next(((b[k], k) for k in ("FLOP/s", "bytes/s", "views/s", "items_per_second", "bytes_per_second") if k in b), None)
-        seconds = b["real_time"] * {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}[b["time_unit"]]
-        text = f"{seconds * 1e3:.3f} ms"
-        if rate:
-            value, unit = rate
-            scale = next(((f, p) for f, p in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")) if value >= f), (1, ""))
-            text += f"  {value / scale[0]:.1f} {scale[1]}{unit.replace('bytes_per_second', 'bytes/s').replace('items_per_second', 'items/s')}"
-        rows.setdefault(path.stem.removesuffix(".cuda").removeprefix("bench.") + " " + name, {})[backend] = text
-        if backend not in backends:
-            backends.append(backend)
-print(f"{'benchmark':60}" + "".join(f"{b:>34}" for b in backends))
+PYTHONPATH=bench python3 - "$results" <<'PY'
+import pathlib, sys
+from measure import ceilings
+from report import SHARE, benchmark_row, rate_text, read_benchmarks
+top, rows = {}, {}
+for b in read_benchmarks(pathlib.Path(sys.argv[1]))["benchmarks"]:
+    if b.get("error_occurred"):
+        sys.exit(f"{b['name']}: {b['error_message']}")
+    backend = "cuda" if b["program"].endswith(".cuda") else "cpu"
+    if backend not in top:
+        top[backend] = ceilings(*(("build/cuda/bench", ".cuda") if backend == "cuda" else ("build/release/bench",)))
+    name, *cells = benchmark_row(b, top[backend])
+    program = b["program"].removesuffix(".cuda").removeprefix("bench.")
+    rows.setdefault(f"{program} {name}", {})[backend] = "{:>12}{:>30}{:>9}".format(*cells)
+for backend, rates in top.items():
+    print(f"ceilings of {backend}: " + ", ".join(rate_text(rate, name) for name, rate in rates.items()))
+width = max(map(len, rows), default=9)
+print(f"{'benchmark':{width}}" + "".join(f"{b:>12}{'rate':>30}{'share':>9}" for b in top))
 for name, cells in rows.items():
-    print(f"{name:60}" + "".join(f"{cells.get(b, '-'):>34}" for b in backends))
+    print(f"{name:{width}}" + "".join(f"{cells.get(b, '-'):>51}" for b in top))
+print(SHARE)
 PY

@@ -12,7 +12,8 @@ import time
 
 import torch
 
-from measure import ceilings, measured, names, rate_text, seconds_of, share_of
+from measure import ceilings, measured, names, seconds_of, share_of
+from report import SHARE, rate_text
 
 SPLIT = "splits/cifar10_exp100_shuffled_philox_seed1.txt"
 parser = argparse.ArgumentParser()
@@ -39,7 +40,7 @@ def theirs(script, *options):
     return statistics.median(result["seconds"]) if "seconds" in result else None, result
 
 
-# A comparison returns our result, or only its "seconds"; their seconds; and what is to be said besides.
+# A comparison returns our result, with "seconds" if that is not an iteration's time; their seconds; and what is to be said besides.
 
 def step(stored, *options):  # of 512 images on the GPU, which 128 do not fill
     n = 512 if args.twin else 128
@@ -58,7 +59,7 @@ def nt_xent(n, *options):
 def augmentation():  # seconds of a view on the GPU, or on a core
     mine = ours("augment.pipeline", "thesis")
     seconds, other = theirs("augment", *([*place, "--batched"] if args.twin else []))
-    return {"seconds": (1 if args.twin else cores) / mine["items_per_second"]}, seconds / other["views"], ""
+    return {**mine, "seconds": (1 if args.twin else cores) / mine["items_per_second"]}, seconds / other["views"], ""
 
 
 def gemm(shape):
@@ -155,6 +156,5 @@ for name, (what, run) in comparisons.items():
         shares = [share_of(r[0], top) for r in rounds]
         share = f"{100 * statistics.median(shares):.0f} %" if None not in shares else "-"
     print(f"{name:26}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
-print("""share: of the ceiling of float or bf16 products, by the FLOPs of plain convolutions and of whole matrices. It may pass 100 %:
-Winograd's convolutions and the gradient of NT-Xent need fewer.""")
+print(SHARE)
 sys.exit(failed)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # lotar beside PyTorch, torchvision and NumPy's BLAS on this machine: runs ours and theirs in turn, several times, and prints the
-# medians of the ratios of neighbours, so that what else the machine does counts little; and how much of the machine's own rate of
-# products ours reaches. See compare.py.
+# medians of the ratios of neighbours, so that what else the machine does counts little; and how much ours reaches of what the
+# machine's arithmetic or memory gives at most. See compare.py.
 #
 #   bench/compare.sh [--cuda] [--filter REGEX] [--rounds N] [--data DIR] [--python python3] [--programs DIR]
 #

@@ -1,9 +1,9 @@
-"""Runs our benchmarks and reads what Google Benchmark says of them: for compare.py and scaling.py."""
+"""Runs our benchmarks and reads what Google Benchmark says of them: for backends.sh, compare.py and scaling.py."""
 import json
 import subprocess
 import sys
 
-from report import FLOPS, UNITS, find_ceilings, shown
+from report import UNITS, find_ceilings, shares
 
 
 def measured(program, pattern=".", *options, **process):
@@ -33,13 +33,6 @@ def ceilings(programs, twin=""):
     return find_ceilings([{"program": "bench.backend.ceiling", **result} for result in results])
 
 
-def rate_text(rate, name):
-    if FLOPS not in name:
-        return shown(rate, "B/s copied")
-    return shown(rate, FLOPS) + " of products of " + ("bf16" if "bf16" in name else "float")
-
-
 def share_of(result, top):
-    """A result's part of the highest rate of products of its type; None if it counts no FLOPs."""
-    rate = top.get(("bf16 " if "bf16" in result.get("name", "") else "") + FLOPS)
-    return result[FLOPS] / rate if rate and FLOPS in result else None
+    """A result's part of the ceiling of arithmetic, or of memory if it counts no FLOPs; None if it counts no bytes either."""
+    return next(iter(shares(result, top)), None)

@@ -16,6 +16,9 @@ LAST_LINES = 25  # of what failed, in the report
 MOST_LINES = 3000  # of a log, in log.txt
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1}
 BENCHMARK, BYTES, FLOPS = "bench.backend.ceiling", "bytes_per_second", "FLOP/s"
+SHARE = """share: of the ceiling of arithmetic in float or bf16, by the FLOPs of plain convolutions and of whole matrices; of that of memory
+where bytes are counted. It may pass 100 %: Winograd's convolutions and the gradient of NT-Xent need fewer FLOPs, and what lies in
+caches or is read more than written goes faster than a copy."""
 
 
 def read_table(path):
@@ -58,21 +61,26 @@ def shown(value, unit):
     return f"{value:.3g} {unit}"
 
 
+def rate_text(rate, name):
+    """Of a ceiling."""
+    return shown(rate, "B/s copied") if name == BYTES else shown(rate, FLOPS) + " in " + ("bf16" if "bf16" in name else "float")
+
+
+def shares(b, ceilings):
+    """What parts of the ceilings a benchmark's rates are: of the FLOPs of its type, of bytes."""
+    names = {FLOPS: ("bf16 " if "bf16" in b.get("name", "") else "") + FLOPS, BYTES: BYTES}
+    return [b[key] / ceilings[name] for key, name in names.items() if key in b and ceilings.get(name)]
+
+
 def benchmark_row(b, ceilings):
     """Name, time, rates, and their shares of the ceilings."""
     name = b["name"].removesuffix("/real_time")
     if b.get("error_occurred"):
         return name, "**" + b["error_message"] + "**", "", ""
     seconds = b["real_time"] * UNITS[b["time_unit"]]
-    rates, shares = [], []
-    for key, unit in ((FLOPS, FLOPS), (BYTES, "B/s"), ("views/s", "views/s"), ("items_per_second", "items/s")):
-        if key not in b:
-            continue
-        rates.append(shown(b[key], unit))
-        ceiling = ceilings.get(("bf16 " if key == FLOPS and "bf16" in name else "") + key)
-        if ceiling:
-            shares.append(f"{100 * b[key] / ceiling:.1f} %")
-    return name, f"{seconds * 1e3:.4g} ms", ", ".join(rates), ", ".join(shares)
+    units = {FLOPS: FLOPS, BYTES: "B/s", "views/s": "views/s", "items_per_second": "items/s"}
+    rates = [shown(b[key], unit) for key, unit in units.items() if key in b]
+    return name, f"{seconds * 1e3:.4g} ms", ", ".join(rates), ", ".join(f"{100 * s:.1f} %" for s in shares(b, ceilings))
 
 
 def table(head, rows):
@@ -135,9 +143,8 @@ def report(work, results, facts, benchmarks):
         yield from table(["program", *tools], [(p, *(row.get(t, "") for t in tools)) for p, row in sorted(cells.items())])
     if benchmarks:
         yield "## Benchmarks\n"
-        yield "Shares are of the ceilings that bench/backend/ceiling.cpp measured in this run: " + (", ".join(
-            shown(v, "B/s copied" if k == BYTES else "FLOP/s of products of " + ("bf16" if "bf16" in k else "float"))
-            for k, v in ceilings.items()) or "none") + ".\n"
+        yield "Shares are of the ceilings that bench/backend/ceiling.cpp measured in this run: " + (
+            ", ".join(rate_text(rate, name) for name, rate in ceilings.items()) or "none") + ".\n"
     for program in dict.fromkeys(b["program"] for b in benchmarks):
         yield f"### {program}\n"
         rows = [benchmark_row(b, ceilings) for b in benchmarks if b["program"] == program]

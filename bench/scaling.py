@@ -14,7 +14,8 @@ matplotlib.use("svg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from measure import FLOPS, ceilings, measured, names, seconds_of, share_of
+from measure import ceilings, measured, names, seconds_of, share_of
+from report import FLOPS
 
 BLUE, GRAY = "#1f5fa8", "#8a8a8a"
 Point = collections.namedtuple("Point", "x seconds flops share")
@@ -90,9 +91,9 @@ def draw(picture, points, path):
     plt.close(figure)
 
 
-PRODUCTS = "share of the products' ceiling (%)"
-PLAIN = PRODUCTS + "\nFLOPs as of plain convolutions:\nWinograd's need fewer"
-HALF = PRODUCTS + "\nFLOPs as of the whole matrix:\nthe gradient needs half of it"
+SHARE = "share of the ceiling of arithmetic (%)"
+PLAIN = SHARE + "\nFLOPs as of plain convolutions:\nWinograd's need fewer"
+HALF = SHARE + "\nFLOPs as of the whole matrix:\nthe gradient needs half of it"
 PICTURES = [
     Picture("nt_xent", "NT-Xent, loss and gradient, D = 128, float", "images N in the batch (log)",
             lambda: over("loss.nt_xent", r"nt_xent/(\d+)/128"), 2, "as N²", HALF),
@@ -101,7 +102,7 @@ PICTURES = [
     Picture("step_cores", "SimCLR step of 2 × 128 views, ResNet-18 of width 64, float", "cores (log)", over_cores,
             -1, "as 1 / cores", "speed-up as a share of the cores (%)"),
     Picture("linear_probe", "Linear probe, an epoch of 16384 samples, 512 features, float", "classes C (log)",
-            lambda: over("eval.linear_probe", r"linear_probe/16384/(\d+)"), 1, "as C", PRODUCTS),
+            lambda: over("eval.linear_probe", r"linear_probe/16384/(\d+)"), 1, "as C", SHARE),
 ]
 
 parser = argparse.ArgumentParser()
@@ -119,7 +120,7 @@ with open(out / "scaling.csv", "w", newline="") as file:
             continue
         print(picture.name, file=sys.stderr)
         points = picture.measure()
-        title = f"{picture.title}\n{args.processor}, {len(cores())} cores; products reach {top[FLOPS] / 1e9:.0f} GFLOP/s"
+        title = f"{picture.title}\n{args.processor}, {len(cores())} cores; at most {top[FLOPS] / 1e9:.0f} GFLOP/s"
         draw(picture._replace(title=title), points, out / f"{picture.name}.svg")
         table.writerows([picture.name, p.x, f"{p.seconds:.6g}", f"{p.flops:.6g}", f"{p.share:.4f}"] for p in points)
 print(f"wrote {out}/scaling.csv and its pictures")

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # How the cost grows with the problem, as pictures: NT-Xent over the batch, a SimCLR step over the network's width and over the
 # cores, a linear probe over the classes. Each has its time beside the growth that its arithmetic lets expect, and its share of
-# what this machine's products of matrices reach at most. Takes some minutes. See scaling.py.
+# what this machine's arithmetic gives at most. Takes some minutes. See scaling.py.
 #
 #   bench/scaling.sh [--out DIR] [--filter REGEX] [--repetitions N] [--python python3] [--programs DIR]
 #
