@@ -11,6 +11,10 @@
 #include <lotar/core/tensor.hpp>
 
 #include "../backend.hpp"
+#if !defined(__CUDACC__)
+#include <lotar/backend/cpu/winograd.hpp>
+#include <lotar/backend/cpu/winograd_gradient.hpp>
+#endif
 
 namespace {
 
@@ -94,10 +98,10 @@ void finish(benchmark::State& state, B& b, const Problem& p, const Image<T>& got
   }
 }
 
-template <class T>
+template <class T, class B = BenchBackend>
 void forward(benchmark::State& state) {
   const Problem p(state);
-  BenchBackend b;
+  B b;
   const Image<T> x = make<T>(b, p.x, 1), filter = make<T>(b, p.filter, 2), y(b, p.y);
   for (auto _ : state) {
     b.conv2d_forward(x, filter, p.conv, y);
@@ -114,10 +118,10 @@ void forward(benchmark::State& state) {
   });
 }
 
-template <class T>
+template <class T, class B = BenchBackend>
 void backward_data(benchmark::State& state) {
   const Problem p(state);
-  BenchBackend b;
+  B b;
   const Image<T> dy = make<T>(b, p.y, 3), filter = make<T>(b, p.filter, 2), dx(b, p.x);
   for (auto _ : state) {
     b.conv2d_backward_data(dy, filter, p.conv, 0, dx);
@@ -139,10 +143,10 @@ void backward_data(benchmark::State& state) {
 }
 
 /// @tparam beta  1 as in training, which adds to gradients
-template <class T, int beta>
+template <class T, int beta, class B = BenchBackend>
 void backward_filter(benchmark::State& state) {
   const Problem p(state);
-  BenchBackend b;
+  B b;
   const Image<T> x = make<T>(b, p.x, 1), dy = make<T>(b, p.y, 3);
   const Image<float> dfilter(b, p.filter);
   b.fill(dfilter.view(), 0);
@@ -187,5 +191,63 @@ BENCHMARK(forward<lotar::bf16>)->Name("forward_bf16")->Apply(shapes);
 BENCHMARK(backward_data<lotar::bf16>)->Name("backward_data_bf16")->Apply(shapes);
 BENCHMARK(backward_filter<lotar::bf16, 0>)->Name("backward_filter_bf16")->Apply(shapes);
 BENCHMARK(backward_filter<lotar::bf16, 1>)->Name("backward_filter_bf16_added")->Apply(shapes);
+
+#if !defined(__CUDACC__)
+// Each algorithm, also where Cpu takes the other one: how the bounds in detail::winograd_wins and detail::by_winograd are
+// measured.
+
+class Direct : public lotar::Cpu {
+ public:
+  Direct() : Cpu({.winograd = false}) {}
+};
+
+class Winograd : public lotar::Cpu {
+ public:
+  template <class T>
+  void conv2d_forward(const Image<T>& x, const Image<T>& filter, lotar::Conv2d conv, const Image<T>& y) {
+    const std::size_t c = x.extent(3);
+    lotar::detail::winograd(*this, threads_, lotar::detail::winograd_forward(x.extents, y.extents, conv.padding),
+                            {x.data}, lotar::detail::WinogradFilter<T>{filter.data, 9 * c, c, 1, false}, 0, y.data);
+  }
+  template <class T>
+  void conv2d_backward_data(const Image<T>& dy, const Image<T>& filter, lotar::Conv2d conv, double beta,
+                            const Image<T>& dx) {
+    const std::size_t c = dx.extent(3);
+    lotar::detail::winograd(*this, threads_, lotar::detail::winograd_backward(dx.extents, dy.extents, conv.padding),
+                            {dy.data}, lotar::detail::WinogradFilter<T>{filter.data, 1, c, 9 * c, true}, beta, dx.data);
+  }
+  template <class T>
+  void conv2d_backward_filter(const Image<T>& x, const Image<T>& dy, lotar::Conv2d conv, double beta,
+                              const Image<float>& dfilter) {
+    const lotar::detail::WinogradShape shape = lotar::detail::winograd_forward(x.extents, dy.extents, conv.padding);
+    lotar::detail::winograd_gradient<T>(*this, threads_, shape, {x.data}, dy.data, beta, dfilter.data);
+  }
+
+ private:
+  lotar::detail::Threads threads_{0};
+};
+
+/// 3x3 of stride 1 on both sides of each bound: of channels; of how far tiles of 4x4 are filled, in 25, 36 and 49 pixels of
+/// 64; of tiles.
+void bounds(benchmark::internal::Benchmark* bench) {
+  bench->ArgNames({"N", "edge", "C", "K", "R", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
+  bench->Args({8, 32, 8, 16, 3, 1})->Args({8, 32, 16, 8, 3, 1});
+  for (const std::int64_t c : {16, 32, 64, 128}) bench->Args({8, 32, c, c, 3, 1});
+  for (const std::int64_t edge : {5, 6, 7}) bench->Args({32, edge, 128, 128, 3, 1});
+  for (const std::int64_t n : {4, 12}) bench->Args({n, 4, 64, 64, 3, 1});
+}
+BENCHMARK(forward<float, Direct>)->Name("forward_direct")->Apply(bounds);
+BENCHMARK(forward<float, Winograd>)->Name("forward_winograd")->Apply(bounds);
+BENCHMARK(backward_data<float, Direct>)->Name("backward_data_direct")->Apply(bounds);
+BENCHMARK(backward_data<float, Winograd>)->Name("backward_data_winograd")->Apply(bounds);
+BENCHMARK(backward_filter<float, 0, Direct>)->Name("backward_filter_direct")->Apply(bounds);
+BENCHMARK(backward_filter<float, 0, Winograd>)->Name("backward_filter_winograd")->Apply(bounds);
+BENCHMARK(forward<lotar::bf16, Direct>)->Name("forward_bf16_direct")->Apply(bounds);
+BENCHMARK(forward<lotar::bf16, Winograd>)->Name("forward_bf16_winograd")->Apply(bounds);
+BENCHMARK(backward_data<lotar::bf16, Direct>)->Name("backward_data_bf16_direct")->Apply(bounds);
+BENCHMARK(backward_data<lotar::bf16, Winograd>)->Name("backward_data_bf16_winograd")->Apply(bounds);
+BENCHMARK(backward_filter<lotar::bf16, 0, Direct>)->Name("backward_filter_bf16_direct")->Apply(bounds);
+BENCHMARK(backward_filter<lotar::bf16, 0, Winograd>)->Name("backward_filter_bf16_winograd")->Apply(bounds);
+#endif
 
 }  // namespace
