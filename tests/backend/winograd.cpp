@@ -222,7 +222,7 @@ TEST_CASE("Winograd's convolutions give the same bits with any number of threads
 
 TEST_CASE("Winograd's algorithm is taken where it is the faster one, and not where it is switched off") {
   const auto wins = [](std::size_t n, std::size_t edge, std::size_t c, std::size_t k) {
-    return detail::winograd_wins({n, edge, edge, c, edge, edge, k, 1});
+    return detail::winograd_wins<64>({n, edge, edge, c, edge, edge, k, 1});
   };
   CHECK(wins(1, 32, 64, 64));
   CHECK(wins(1, 4, 512, 512));
@@ -231,7 +231,9 @@ TEST_CASE("Winograd's algorithm is taken where it is the faster one, and not whe
   CHECK_FALSE(wins(128, 5, 64, 64));
   CHECK(wins(128, 32, 16, 8));
   CHECK_FALSE(wins(128, 32, 3, 64));  // few channels
-  CHECK_FALSE(wins(128, 32, 8, 8));
+  CHECK_FALSE(wins(128, 32, 8, 16));  // half a register of 64 bytes, and one of 32
+  CHECK(detail::winograd_wins<32>({128, 32, 32, 8, 32, 32, 16, 1}));
+  CHECK_FALSE(detail::winograd_wins<32>({128, 32, 32, 8, 32, 32, 8, 1}));
 
   Cpu direct({.winograd = false}), winograd;
   const ConvolutionCase taken{{4, 8, 8, 32}, {16, 3, 3, 32}, {1, 1}};

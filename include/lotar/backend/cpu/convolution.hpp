@@ -41,10 +41,11 @@ bool by_pairs(ConvolutionAlgorithms allowed, bool even) {
 /// Whether Winograd's algorithm is to be taken.
 /// @param wide  channels from which it beats PairProducts as well, measured with registers of 64 bytes; with smaller
 ///              ones it does not, since the dot products' are as large as ever
-inline bool by_winograd(ConvolutionAlgorithms allowed, const Extents<4>& filter, Conv2d conv, const WinogradShape& s,
-                        bool pairs, std::size_t wide) {
-  return allowed.winograd && winograd_takes(filter, conv) && winograd_wins(s) &&
-         (!pairs || (simd_bytes == 64 && min(s.c, s.k) >= wide));
+template <std::size_t Bytes = simd_bytes>
+bool by_winograd(ConvolutionAlgorithms allowed, const Extents<4>& filter, Conv2d conv, const WinogradShape& s,
+                 bool pairs, std::size_t wide) {
+  return allowed.winograd && winograd_takes(filter, conv) && winograd_wins<Bytes>(s) &&
+         (!pairs || (Bytes == 64 && min(s.c, s.k) >= wide));
 }
 
 /// f(products): PairProducts or SingleProducts<T>.

@@ -332,10 +332,13 @@ void winograd(B& b, Threads& threads, const WinogradShape& s, const ConvolutionS
 
 /// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations, of 12 tiles or more, which are the
 /// time that the transform of the filter takes. Measured with registers of 16, 32 and 64 bytes: tiles must be filled to
-/// 7 of 16 pixels, and with fewer channels the transforms take more than the products save. The number of images does
-/// not count, if there are any: an image's result does not depend on those beside it.
-inline bool winograd_wins(const WinogradShape& s) {
-  return s.n > 0 && s.rows * s.cols >= 7 * s.down() * s.across() && min(s.c, s.k) >= 8 && max(s.c, s.k) >= 16;
+/// 7 of 16 pixels, a pixel of the source must fill a register, and with fewer channels the transforms take more than the
+/// products save. The number of images does not count, if there are any: an image's result does not depend on those
+/// beside it.
+template <std::size_t Bytes = simd_bytes>
+bool winograd_wins(const WinogradShape& s) {
+  return s.n > 0 && s.rows * s.cols >= 7 * s.down() * s.across() && s.c >= max<std::size_t>(8, Bytes / sizeof(float)) &&
+         s.k >= 8 && max(s.c, s.k) >= 16;
 }
 
 }  // namespace lotar::detail
