@@ -15,6 +15,7 @@ import torch
 from measure import ceilings, measured, names, seconds_of, share_of
 from report import SHARE, rate_text
 
+WIDTH = 30  # of the column of names
 SPLIT = "splits/cifar10_exp100_shuffled_philox_seed1.txt"
 parser = argparse.ArgumentParser()
 for option in ("filter", "programs", "data", "twin"):
@@ -67,15 +68,20 @@ def gemm(shape):
 
 
 def convolution(name):
-    """The product it would be if it were unfolded, which takes theirs no time; None where Winograd's algorithm does it."""
+    """Name, words and comparison with the product that it would be if it were unfolded, which takes theirs no time; None for
+    those by Winograd's algorithm, for bf16, and for the gradient of a network's input."""
     found = re.fullmatch(r"(\w+)/N:(\d+)/edge:(\d+)/C:(\d+)/K:(\d+)/R:(\d+)/stride:(\d+)", name)
-    n, edge, c, k, kernel, stride = map(int, found.groups()[1:])
+    if not found:
+        return None
+    what, (n, edge, c, k, kernel, stride) = found[1], map(int, found.groups()[1:])
     pixels, taps = n * (edge // stride) ** 2, kernel * kernel * c
     shape = {"forward": f"{pixels}/{taps}/{k}/0/1", "backward_data": f"{pixels}/{k}/{taps}/0/0",
-             "backward_filter": f"{k}/{pixels}/{taps}/1/0"}.get(found[1])
-    if not shape or kernel == 3 and stride == 1 and (c > 3 or found[1] == "backward_data"):
+             "backward_filter": f"{k}/{pixels}/{taps}/1/0"}.get(what)
+    if not shape or kernel == 3 and stride == 1 and (c > 3 or what == "backward_data"):
         return None
-    return lambda: (ours("nn.convolution", name), theirs("gemm", *place, f"--shape={shape}")[0], "")
+    words = f"convolution {kernel}x{kernel} by {stride}, {c} to {k} channels, {n} images of {edge}x{edge}; theirs the product alone"
+    return (f"{what}/{edge}/{c}/{k}/{kernel}/{stride}", words,
+            lambda: (ours("nn.convolution", name), theirs("gemm", *place, f"--shape={shape}")[0], ""))
 
 
 def train():  # from the start of the program to its end
@@ -118,8 +124,8 @@ if not args.twin:
         turned = "; the left is transposed" * int(turned_a) + "; the right is transposed" * int(turned_b)
         comparisons[name] = (f"[{m}, {k}] [{k}, {n}], floats{turned}", gemm(name.removeprefix("gemm/")))
     for name in names(f"{args.programs}/bench.nn.convolution"):
-        if run := convolution(name):
-            comparisons[re.sub(r"[A-Za-z]+:", "", name.replace("/N:128", ""))] = (name.split("/")[0].replace("_", " ") + ", floats; theirs the product alone", run)
+        if found := convolution(name):
+            comparisons[found[0]] = found[1:]
     comparisons["train"] = ("30 steps of CIFAR10-LT, start to end: 2 x 256 views, ResNet-18, LARS; theirs as the thesis has it", train)
 
 
@@ -134,18 +140,18 @@ blas = "" if args.twin else ", NumPy {numpy} with {blas}".format(**theirs("gemm"
 device = torch.cuda.get_device_name() if args.twin else f"{cores} cores"
 print(f"PyTorch {torch.__version__}{blas}; {device}")
 print("ceilings: " + ", ".join(rate_text(rate, name) for name, rate in top.items()))
-print(f"{'comparison':26}{'ours':>12}{'theirs':>12}{'ratio':>8}{'share':>9}  over {args.rounds} round{'s' * (args.rounds > 1)}")
+print(f"{'comparison':{WIDTH}}{'ours':>12}{'theirs':>12}{'ratio':>8}{'share':>9}  over {args.rounds} round{'s' * (args.rounds > 1)}")
 failed = False
 for name, (what, run) in comparisons.items():
     if not re.search(args.filter, name):
         continue
     if name == "train" and not args.data:
-        print(f"{name:26}{'not run':>12}  wants --data DIR, with CIFAR-10's binary files")
+        print(f"{name:{WIDTH}}{'not run':>12}  wants --data DIR, with CIFAR-10's binary files")
         continue
     try:
         rounds = [run() for _ in range(args.rounds)]
     except subprocess.CalledProcessError as e:
-        print(f"{name:26}{'failed':>12}  {' '.join(map(str, e.cmd))}", flush=True)
+        print(f"{name:{WIDTH}}{'failed':>12}  {' '.join(map(str, e.cmd))}", flush=True)
         failed = True
         continue
     failed = failed or not rounds[0][0]  # our programs lack the benchmark
@@ -155,6 +161,6 @@ for name, (what, run) in comparisons.items():
         ratio = f"{statistics.median(r[1] / seconds_of(r[0]) for r in rounds):.2f}"
         shares = [share_of(r[0], top) for r in rounds]
         share = f"{100 * statistics.median(shares):.0f} %" if None not in shares else "-"
-    print(f"{name:26}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
+    print(f"{name:{WIDTH}}{shown(mine):>12}{shown(other):>12}{ratio:>8}{share:>9}  {what}{rounds[-1][2]}", flush=True)
 print(SHARE)
 sys.exit(failed)

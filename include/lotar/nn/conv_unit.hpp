@@ -6,29 +6,11 @@
 #include <utility>
 
 #include <lotar/core/parameters.hpp>
+#include <lotar/nn/activation.hpp>
 #include <lotar/nn/batch_norm.hpp>
 #include <lotar/nn/pass.hpp>
 
 namespace lotar {
-
-/// An activation x [N, H, W, C]; with a norm, one that the convolution which reads it still has to normalize: see
-/// ConvInput.
-template <class T, class B>
-struct Activation {
-  Tensor<T, 4, B> x;
-  Tensor<Accum<T>, 2, B> norm = {};  ///< empty, or [3, C]
-
-  /// What the backend's convolutions read.
-  /// @throws ConfigError if there is a norm and the backend is no ConvInputBackend.
-  auto input() const {
-    if constexpr (ConvInputBackend<B>) {
-      return ConvInput<T, typename B::Memory>(x, norm);
-    } else {
-      if (norm.data) throw ConfigError(std::string("Activation: ") + B::name + " does not normalize what it reads");
-      return View<const T, 4, typename B::Memory>(x);
-    }
-  }
-};
 
 /// Convolution without bias, batch normalisation, an optional residual, an optional ReLU: the unit of the networks, and
 /// the place where their fusion belongs.
