@@ -18,6 +18,7 @@
 #include <lotar/train/pretraining.hpp>
 
 #include "backend.hpp"
+#include "background.hpp"
 #include "diagnostics.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
@@ -108,13 +109,16 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
   run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));
 
+  examples::Background background;
   const auto save = [&] {
-    const lotar::Checkpoint checkpoint = training.save();
-    lotar::write_model(run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
-                       checkpoint.arrays.at("statistics"), clock.step, {{"method", options.method}});
-    lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
+    background.run([&, checkpoint = training.save(), step = clock.step] {
+      lotar::write_model(run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
+                         checkpoint.arrays.at("statistics"), step, {{"method", options.method}});
+      lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
+    });
   };
   if (clock.step == 0) save();  // the untrained network, and proof that the folder can be written
+  background.wait();
 
   const examples::TrainingLength length{options.epochs, training.samples(), options.batch_size, last};
   examples::Progress progress(length, clock.step);
@@ -123,20 +127,24 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   while (clock.step < last) {
     training.step();
     if (clock.step % options.metrics_every == 0 || training.epoch_complete()) {
-      const lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
+      lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
       progress.update(clock.step, record.batch_loss[clock.batch - 1]);
       if (training.epoch_complete()) {
         const auto images = static_cast<double>(length.images_until(clock.step) - length.images_until(epoch_start));
-        Json line = metrics(record, data, clock, training.learning_rate(), images, epoch_time.restart());
-        if constexpr (Method::views == 2)
-          line["projection"] = examples::projection_metrics(training.projections(), training.network().projections());
-        run.append_metrics(line);
+        background.run([&, record = std::move(record), projections = training.projections(), now = clock,
+                        rate = training.learning_rate(), images, seconds = epoch_time.restart()] {
+          Json line = metrics(record, data, now, rate, images, seconds);
+          if constexpr (Method::views == 2)
+            line["projection"] = examples::projection_metrics(projections, training.network().projections());
+          run.append_metrics(line);
+        });
         epoch_start = clock.step;
       }
     }
     const bool due = training.epoch_complete() && (clock.epoch + 1) % options.checkpoint_every == 0;
     if (due || clock.step == last) save();
   }
+  background.wait();
   examples::write_report(options.out);
   std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());
 }

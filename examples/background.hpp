@@ -1,0 +1,29 @@
+#pragma once
+
+#include <future>
+#include <utility>
+
+namespace examples {
+
+/// Work beside the training, one piece after the other: what the host does with an epoch's results while the backend goes
+/// on.
+class Background {
+ public:
+  /// Begins f on another thread, once the piece before is done.
+  /// @throws what that one threw; f is not begun then.
+  template <class F>
+  void run(F f) {
+    wait();
+    work_ = std::async(std::launch::async, std::move(f));
+  }
+
+  /// Waits for the last piece. @throws what it threw.
+  void wait() {
+    if (work_.valid()) work_.get();
+  }
+
+ private:
+  std::future<void> work_;  // waits in its destructor too
+};
+
+}  // namespace examples

@@ -1,0 +1,39 @@
+#include "../../examples/background.hpp"
+
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+#include "../test.hpp"
+
+using namespace examples;
+
+TEST_CASE("work in the background is done in order, on another thread, and all of it") {
+  std::vector<int> done;
+  std::thread::id worker;
+  {
+    Background background;
+    for (int i = 0; i < 5; ++i)
+      background.run([&, i] {
+        done.push_back(i);
+        worker = std::this_thread::get_id();
+      });
+    background.wait();
+    CHECK(done == std::vector{0, 1, 2, 3, 4});
+    CHECK(worker != std::this_thread::get_id());
+    background.run([&] { done.push_back(5); });
+  }
+  CHECK(done.size() == 6);
+}
+
+TEST_CASE("what a piece throws, the next call throws, once; the next piece is not begun then") {
+  Background background;
+  bool begun = false;
+  background.run([] { throw std::runtime_error("no room"); });
+  CHECK_THROWS_WITH_AS(background.run([&] { begun = true; }), "no room", std::runtime_error);
+  CHECK_FALSE(begun);
+  background.run([&] { begun = true; });
+  background.wait();
+  CHECK(begun);
+  background.wait();
+}
