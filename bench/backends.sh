@@ -51,12 +51,13 @@ for b in read_benchmarks(pathlib.Path(sys.argv[1]))["benchmarks"]:
         top[backend] = ceilings(*(("build/cuda/bench", ".cuda") if backend == "cuda" else ("build/release/bench",)))
     name, *cells = benchmark_row(b, top[backend])
     program = b["program"].removesuffix(".cuda").removeprefix("bench.")
-    rows.setdefault(f"{program} {name}", {})[backend] = "{:>12}{:>30}{:>9}".format(*cells)
+    rows.setdefault(f"{program} {name}", {})[backend] = cells
 for backend, rates in top.items():
     print(f"ceilings of {backend}: " + ", ".join(rate_text(rate, name) for name, rate in rates.items()))
-width = max(map(len, rows), default=9)
-print(f"{'benchmark':{width}}" + "".join(f"{b:>12}{'rate':>30}{'share':>9}" for b in top))
-for name, cells in rows.items():
-    print(f"{name:{width}}" + "".join(f"{cells.get(b, '-'):>51}" for b in top))
+table = [["benchmark"] + [cell for backend in top for cell in (backend, "rate", "share")]]
+table += [[name] + [cell for backend in top for cell in cells.get(backend, "---")] for name, cells in rows.items()]
+widths = [max(map(len, column)) for column in zip(*table)]
+for name, *cells in table:
+    print(f"{name:{widths[0]}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths[1:])))
 print(SHARE)
 PY

@@ -68,8 +68,9 @@ def gemm(shape):
 
 
 def convolution(name):
-    """Name, words and comparison with the product that it would be if it were unfolded, which takes theirs no time; None for
-    those by Winograd's algorithm, for bf16, and for the gradient of a network's input."""
+    """Name, words and comparison with the product that it would be if it were unfolded, which is not counted for theirs; None
+    for those that Cpu does by Winograd's algorithm, of bench.nn.convolution's shapes those of 3x3, stride 1 and more than 3
+    channels; for bf16; and for the gradient of a network's input."""
     found = re.fullmatch(r"(\w+)/N:(\d+)/edge:(\d+)/C:(\d+)/K:(\d+)/R:(\d+)/stride:(\d+)", name)
     if not found:
         return None

@@ -171,7 +171,7 @@ void backward_filter(benchmark::State& state) {
 }
 
 /// The convolutions of ResNet-18 on images of 32 pixels: its stem, the 3x3 of each stage at widths 64 and 16, and where
-/// a stage begins the 3x3 and the 1x1 of stride 2.
+/// the second and the last stage begin the 3x3 and the 1x1 of stride 2.
 void shapes(benchmark::internal::Benchmark* bench) {
   constexpr std::int64_t n = 128;
   bench->ArgNames({"N", "edge", "C", "K", "R", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();

@@ -106,8 +106,8 @@ TEST_CASE("two threads compute at once, each with a context of its own") {
 }
 
 TEST_CASE("memory is aligned to 256 bytes, of a large page and more to large pages, and all of it is there") {
-  const CpuResource host;
-  const std::size_t large = CpuResource::large_page;
+  const Cpu::Resource host;
+  const std::size_t large = Cpu::Resource::large_page;
   for (const std::size_t bytes : {std::size_t{1}, large - 1, large, 2 * large + 4097}) {
     void* const memory = host.allocate(bytes);
     CHECK(reinterpret_cast<std::uintptr_t>(memory) % (bytes < large ? 256 : large) == 0);

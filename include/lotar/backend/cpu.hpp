@@ -47,11 +47,13 @@ class Cpu {
   using Block = CpuBlock;
   static constexpr const char* name = "cpu";
 
+  using Resource = detail::CpuResource;
+
   /// @throws ConfigError if the number of threads is negative.
   explicit Cpu(const CpuOptions& options = {}) : shared_(std::make_shared<Shared>(options)) {}
 
   int threads() const { return shared_->threads.count(); }
-  Pool<CpuResource>& pool() { return shared_->pool; }
+  Pool<Resource>& pool() { return shared_->pool; }
 
   /// Memory for n values from the pool, aligned to 256 bytes; its contents are unspecified.
   /// @throws std::bad_alloc if there is no more.
@@ -195,9 +197,10 @@ class Cpu {
     detail::conv2d_backward_filter<T>(*this, shared_->threads, shared_->algorithms, x, dy, conv, beta, dfilter);
   }
 
-  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in tiles that stay in a cache.
+  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in blocks that stay in a cache.
   /// @return false, and nothing is done, for temperatures below 0.05
-  /// @cost   4 N^2 D flops; scratch: two copies of u, and 150 KiB a thread
+  /// @cost   4 N^2 D flops, by up to N / 96 threads; scratch: two copies of u, 2N counted as the next multiple of 96 and D as
+  ///         that of 32, and 37 KiB a thread
   template <std::same_as<float> T>
   bool nt_xent_forward(const View<const std::type_identity_t<T>, 2, Memory>& u,
                        const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,
@@ -241,7 +244,7 @@ class Cpu {
       if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
       return threads;
     }
-    Pool<CpuResource> pool;
+    Pool<Resource> pool;
     detail::Threads threads;
     bool poison;
     detail::ConvolutionAlgorithms algorithms;

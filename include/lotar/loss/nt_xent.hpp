@@ -130,7 +130,7 @@ struct NtXentRowBackward {
 /// @return             what nt_xent_backward needs
 /// @throws ShapeError if the shapes differ from these.
 /// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch. On Cpu with float and temperatures from 0.05
-///         on: half the flops, and two copies of z. On CUDA with float and D a multiple of 16 up to 128: 24 N^2 D flops on
+///         on: half the flops, and two more copies of z instead of the rows; up to N / 96 threads. On CUDA with float and D a multiple of 16 up to 128: 24 N^2 D flops on
 ///         tensor cores, two copies of z (D counts as the next of 32, 64 and 128), at most 16 pairs of floats a row of
 ///         scratch.
 /// @source Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
@@ -148,7 +148,7 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denom
   b.for_each(1, detail::Invert<T, typename B::Memory>{temperature, state.inverse_temperature});
   normalize_rows(b, z, state.u, state.inverse_norms);
   if constexpr (detail::NtXentBackend<B, T>) {
-    state.halves = {b, {B::nt_xent_halves(z.extents)}};
+    if (const std::size_t words = B::nt_xent_halves(z.extents); words > 0) state.halves = {b, {words}};
     if (b.nt_xent_forward(state.u, state.inverse_temperature, denominator == Denominator::negatives, state.halves,
                           state.positives.view(), state.log_sum_exp.view(), losses))
       return state;

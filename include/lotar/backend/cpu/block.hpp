@@ -35,7 +35,7 @@ class CpuBlock {
     std::size_t i = 0;
     for (; i + lanes <= m; i += lanes)
       for (std::size_t l = 0; l < lanes; ++l) lane[l] = op(lane[l], g(i + l));
-    for (std::size_t l = 0; i < m; ++i, ++l) lane[l] = op(lane[l], g(i));
+    for (std::size_t l = 0; l < m - i; ++l) lane[l] = op(lane[l], g(i + l));
     for (std::size_t half = lanes / 2; half > 0; half /= 2)
       for (std::size_t l = 0; l < half; ++l) lane[l] = op(lane[l], lane[l + half]);
     return lane[0];

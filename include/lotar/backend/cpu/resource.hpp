@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #endif
 
-namespace lotar {
+namespace lotar::detail {
 
-/// Memory of the host for a Pool; of large pages where there is so much of it and Linux gives them on request. Fewer addresses are
-/// then to be looked up: a training step of ResNet-18 takes up to 3 % less time, a product whose K is long a fifth less.
+/// Memory of the host for a Pool; of large pages where there is so much of it and Linux gives them on request: fewer
+/// addresses are then to be looked up.
 struct CpuResource {
   static constexpr std::size_t alignment = 256, large_page = std::size_t{1} << 21;
 
@@ -29,4 +29,4 @@ struct CpuResource {
   void deallocate(void* memory) const { std::free(memory); }
 };
 
-}  // namespace lotar
+}  // namespace lotar::detail
