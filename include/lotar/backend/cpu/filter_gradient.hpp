@@ -74,9 +74,11 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels);
   const std::size_t steps = (m.cols + P::together - 1) / P::together;  // of the sum, along a line
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
-  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{16} << 20;
-  const std::size_t partials =
-      max<std::size_t>(1, min(groups, min(most_partials, partial_bytes / (dfilter.size() * sizeof(A)))));
+  // Partial sums: some, each of so many pixels that adding them up takes little.
+  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{16} << 20, partial_pixels = 512;
+  const std::size_t partials = max<std::size_t>(
+      1,
+      min(min(groups, n * pixels / partial_pixels), min(most_partials, partial_bytes / (dfilter.size() * sizeof(A)))));
   const auto memory = b.template allocate<A>(partials * dfilter.size());  // [partials, R, S C, K]
   A* const partial = memory.get();
   if (groups == 0) std::memset(partial, 0, dfilter.size() * sizeof(A));

@@ -255,12 +255,14 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
   // Neither the sizes of blocks nor the threads that these depend on change a bit of the result.
   constexpr std::size_t cache = std::size_t{3} << 18;
   const std::size_t least = s.c * s.k < std::size_t{1} << 17 ? 24 : 96;  // tiles for which the filter is read once
-  std::size_t block = max(least, cache / (winograd_products * sizeof(float) * (s.c + s.k)));
+  const std::size_t block = max(least, cache / (winograd_products * sizeof(float) * (s.c + s.k)));
   const std::size_t workers = static_cast<std::size_t>(threads.count());
   const std::size_t blocks = rounded_up((s.tiles() + block - 1) / block, workers);
-  block = (s.tiles() + blocks - 1) / blocks;
-  threads.parallel((s.tiles() + block - 1) / block, 1, [&](std::size_t item) {
-    const std::size_t first = item * block, count = min(block, s.tiles() - first);
+  const std::size_t units = (s.tiles() + tile_rows - 1) / tile_rows;  // a block has whole tiles of registers
+  threads.parallel(blocks, 1, [&](std::size_t item) {
+    const std::size_t first = units * item / blocks * tile_rows;
+    const std::size_t count = min(units * (item + 1) / blocks * tile_rows, s.tiles()) - first;
+    if (count == 0) return;
     WinogradPlanes v{nullptr, rounded_up(count, tile_rows), s.c, winograd_step};
     WinogradPlanes m{nullptr, v.rows, s.k, width};
     const std::size_t v_bytes = scratch_size<float>(v.size()), m_bytes = scratch_size<float>(m.size());
