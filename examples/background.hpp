@@ -5,8 +5,8 @@
 
 namespace examples {
 
-/// Work beside the training, one piece after the other: what the host does with an epoch's results while the backend goes
-/// on.
+/// Work beside the training, one piece after the other: what the host does with an epoch's results while the backend
+/// goes on. What a piece threw, the next call throws; of the last piece it is lost unless somebody waits.
 class Background {
  public:
   /// Begins f on another thread, once the piece before is done.
@@ -14,7 +14,10 @@ class Background {
   template <class F>
   void run(F f) {
     wait();
-    work_ = std::async(std::launch::async, std::move(f));
+    work_ = std::async(std::launch::async, [f = std::move(f)]() mutable {
+      F once(std::move(f));  // what it holds is given back when it is done
+      once();
+    });
   }
 
   /// Waits for the last piece. @throws what it threw.

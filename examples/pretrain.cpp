@@ -111,7 +111,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
 
   examples::Background background;
   const auto save = [&] {
-    background.run([&, checkpoint = training.save(), step = clock.step] {
+    background.run([&run, &training, &options, checkpoint = training.save(), step = clock.step] {
       lotar::write_model(run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
                          checkpoint.arrays.at("statistics"), step, {{"method", options.method}});
       lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
@@ -131,10 +131,12 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
       progress.update(clock.step, record.batch_loss[clock.batch - 1]);
       if (training.epoch_complete()) {
         const auto images = static_cast<double>(length.images_until(clock.step) - length.images_until(epoch_start));
-        background.run([&, record = std::move(record), projections = training.projections(), now = clock,
-                        rate = training.learning_rate(), images, seconds = epoch_time.restart()] {
+        std::vector<float> projections;
+        if constexpr (Method::views == 2) projections = training.projections();
+        background.run([&run, &training, &data, record = std::move(record), projections = std::move(projections),
+                        now = clock, rate = training.learning_rate(), images, seconds = epoch_time.restart()] {
           Json line = metrics(record, data, now, rate, images, seconds);
-          if constexpr (Method::views == 2)
+          if (!projections.empty())
             line["projection"] = examples::projection_metrics(projections, training.network().projections());
           run.append_metrics(line);
         });

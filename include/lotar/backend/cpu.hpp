@@ -197,10 +197,11 @@ class Cpu {
     detail::conv2d_backward_filter<T>(*this, shared_->threads, shared_->algorithms, x, dy, conv, beta, dfilter);
   }
 
-  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in blocks that stay in a cache.
+  /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in blocks that stay in a
+  /// cache.
   /// @return false, and nothing is done, for temperatures below 0.05
-  /// @cost   4 N^2 D flops, by up to N / 96 threads; scratch: two copies of u, 2N counted as the next multiple of 96 and D as
-  ///         that of 32, and 37 KiB a thread
+  /// @cost   4 N^2 D flops, by up to N / 96 threads; scratch: two copies of u, 2N counted as the next multiple of 96 and
+  ///         D as that of 32, and 40 KiB a thread
   template <std::same_as<float> T>
   bool nt_xent_forward(const View<const std::type_identity_t<T>, 2, Memory>& u,
                        const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,

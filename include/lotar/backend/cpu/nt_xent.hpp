@@ -13,12 +13,12 @@
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/core/math.hpp>
 
-/// NT-Xent on unit rows (see loss/nt_xent.hpp) by square blocks of the cosines, which stay in a core's cache. Cosines are
-/// symmetric: those of two groups of rows are computed once, and serve the rows of both.
+/// NT-Xent on unit rows (see loss/nt_xent.hpp) by square blocks of the cosines, which stay in a core's cache. Cosines
+/// are symmetric: those of two groups of rows are computed once, and serve the rows of both.
 namespace lotar::detail {
 
-/// The largest 1 / temperature for which sums of exp((cosine - 1) / temperature) do without the maximum of each row: the
-/// terms are at least e^-40, and a sum's inverse at most e^40, which is far from overflow in products with coefficients.
+/// The largest 1 / temperature for which sums of exp((cosine - 1) / temperature) do without the maximum of each row:
+/// terms are at least e^-40, and a sum's inverse is at most e^40, far from overflow in products with coefficients.
 inline constexpr float nt_xent_max_scale = 20;
 
 /// The factors of a register tile's rows from r on: of a matrix's rows, or of its transpose's.
@@ -77,8 +77,8 @@ class NtXentGroups {
     threads_.parallel(count_, 1, f);
   }
 
-  /// f(i, j) for every two groups i <= j, first those of a group with itself, then in the rounds of a round-robin tournament
-  /// by the circle method: no group is in two calls at once, and it meets the others in one order.
+  /// f(i, j) for every two groups i <= j, first those of a group with itself, then in the rounds of a round-robin
+  /// tournament by the circle method: no group is in two calls at once, and it meets the others in one order.
   template <class F>
   void for_each_pair(const F& f) const {
     for_each([&](std::size_t i) { f(i, i); });
