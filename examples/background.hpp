@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <future>
 #include <utility>
 
@@ -18,6 +19,11 @@ class Background {
       F once(std::move(f));  // what it holds is given back when it is done
       once();
     });
+  }
+
+  /// Does not wait. @throws what the last piece threw, if it is over.
+  void check() {
+    if (work_.valid() && work_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) work_.get();
   }
 
   /// Waits for the last piece. @throws what it threw.

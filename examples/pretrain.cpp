@@ -117,8 +117,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
       lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
     });
   };
-  if (clock.step == 0) save();  // the untrained network, and proof that the folder can be written
-  background.wait();
+  if (clock.step == 0) save();  // the untrained network, and soon proof that the folder has room
 
   const examples::TrainingLength length{options.epochs, training.samples(), options.batch_size, last};
   examples::Progress progress(length, clock.step);
@@ -127,6 +126,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   while (clock.step < last) {
     training.step();
     if (clock.step % options.metrics_every == 0 || training.epoch_complete()) {
+      background.check();
       lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
       progress.update(clock.step, record.batch_loss[clock.batch - 1]);
       if (training.epoch_complete()) {

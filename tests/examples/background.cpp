@@ -1,5 +1,6 @@
 #include "../../examples/background.hpp"
 
+#include <future>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -24,6 +25,25 @@ TEST_CASE("work in the background is done in order, on another thread, and all o
     background.run([&] { done.push_back(5); });
   }
   CHECK(done.size() == 6);
+}
+
+TEST_CASE("a check does not wait, and throws what is known") {
+  Background background;
+  background.check();
+  std::promise<void> begin;
+  background.run([&] {
+    begin.get_future().wait();
+    throw std::runtime_error("no room");
+  });
+  background.check();  // it has not begun
+  begin.set_value();
+  bool thrown = false;
+  while (!thrown) try {
+      background.check();
+    } catch (const std::runtime_error&) {
+      thrown = true;
+    }
+  background.wait();
 }
 
 TEST_CASE("what a piece throws, the next call throws, once; the next piece is not begun then") {
