@@ -165,10 +165,12 @@ TEST_CASE_TEMPLATE("Winograd's convolutions of any number of channels", T, float
     }
 }
 
-TEST_CASE("Winograd's convolutions of more tiles than a block or a piece has") {
-  const ConvolutionCase p{{13, 17, 14, 9}, {11, 3, 3, 9}, {1, 1}};
-  check_winograd<float>(by_tiles, p);
-  check_winograd<float>(by_panels, p);
+TEST_CASE("Winograd's convolutions of more tiles than a block, a piece or a group has") {
+  for (const ConvolutionCase& p : {ConvolutionCase{{13, 17, 14, 9}, {11, 3, 3, 9}, {1, 1}},
+                                   ConvolutionCase{{70, 17, 20, 5}, {6, 3, 3, 5}, {1, 1}}}) {  // three groups
+    check_winograd<float>(by_tiles, p);
+    check_winograd<float>(by_panels, p);
+  }
 }
 
 TEST_CASE("on ResNet-18's shapes errors are at most 1e-5 of the largest value") {
@@ -207,6 +209,7 @@ TEST_CASE("on ResNet-18's shapes errors are at most 1e-5 of the largest value") 
 
 TEST_CASE("Winograd's convolutions give the same bits with any number of threads, and allocate once") {
   for (const ConvolutionCase& p : {ConvolutionCase{{40, 13, 10, 24}, {40, 3, 3, 24}, {1, 1}},      // by tiles
+                                   ConvolutionCase{{139, 13, 10, 24}, {40, 3, 3, 24}, {1, 1}},     // three groups
                                    ConvolutionCase{{14, 4, 4, 256}, {272, 3, 3, 256}, {1, 1}}}) {  // by panels
     REQUIRE(detail::winograd_wins(detail::winograd_forward(p.x, p.y(), 1)));
     const Answers one = convolve(Cpu({.threads = 1}), p);

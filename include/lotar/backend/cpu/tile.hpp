@@ -57,26 +57,26 @@ void scale(std::size_t n, T beta, Out* out) {
   for (std::size_t c = 0; c < n; ++c) out[c] = static_cast<Out>(beta == T(0) ? T(0) : beta * static_cast<T>(out[c]));
 }
 
-/// A tile of a matrix product that stays in registers: tile_rows rows by Vectors registers of columns.
+/// A tile of a matrix product that stays in registers: Rows rows by Vectors registers of columns.
 ///
 /// Each element is one sum over k in order, so its bits depend on neither the tile's place nor the number of threads.
-template <class T, int Vectors, std::size_t Bytes = simd_bytes>
+template <class T, int Vectors, std::size_t Bytes = simd_bytes, int Rows = tile_rows>
 class Tile {
  public:
   using Vector = typename Simd<T, Bytes>::type;
-  static constexpr int width = Simd<T, Bytes>::width;
+  static constexpr int width = Simd<T, Bytes>::width, rows = Rows;
 
   /// Adds the product over `depth` steps of a(row, k) and row k of b, whose rows lie b_stride elements apart.
   template <class A>
   [[gnu::always_inline]] inline void multiply(std::size_t depth, const A& a, const T* b, std::size_t b_stride) {
-    Vector sum[tile_rows][Vectors];
+    Vector sum[Rows][Vectors];
     std::memcpy(sum, sum_, sizeof(sum));
     for (std::size_t k = 0; k < depth; ++k) {
       Vector row[Vectors];
       unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
         std::memcpy(&row[v], b + k * b_stride + v * width, sizeof(Vector));
       });
-      unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+      unrolled<Rows>([&](auto m) __attribute__((always_inline)) {
         const T factor = a(static_cast<int>(m), k);
         unrolled<Vectors>([&](auto v) __attribute__((always_inline)) { sum[m][v] += factor * row[v]; });
       });
@@ -86,14 +86,14 @@ class Tile {
 
   /// All rows and columns to memory, rows `stride` elements apart.
   [[gnu::always_inline]] inline void store(T* out, std::size_t stride) const {
-    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+    unrolled<Rows>([&](auto m) __attribute__((always_inline)) {
       std::memcpy(out + static_cast<std::size_t>(m) * stride, sum_[m], sizeof(sum_[m]));
     });
   }
 
   /// Adds all rows and columns to memory, likewise.
   [[gnu::always_inline]] inline void add_to(T* out, std::size_t stride) const {
-    unrolled<tile_rows>([&](auto m) __attribute__((always_inline)) {
+    unrolled<Rows>([&](auto m) __attribute__((always_inline)) {
       unrolled<Vectors>([&](auto v) __attribute__((always_inline)) {
         Vector sum;
         std::memcpy(&sum, out + static_cast<std::size_t>(m) * stride + v * width, sizeof(Vector));
@@ -116,20 +116,32 @@ class Tile {
   }
 
  private:
-  Vector sum_[tile_rows][Vectors] = {};
+  Vector sum_[Rows][Vectors] = {};
 };
 
 /// Calls f with a Tile of the fewest registers that hold `cols` columns. f is to be inlined always, as a lambda with that
 /// attribute is: a tile passed on by reference lies in memory.
-template <class T, class F>
+template <class T, int Rows = tile_rows, class F>
 [[gnu::always_inline]] inline void with_tile(std::size_t cols, const F& f) {
   if (cols > static_cast<std::size_t>(Simd<T>::width)) {
-    Tile<T, 2> tile;
+    Tile<T, 2, simd_bytes, Rows> tile;
     f(tile);
   } else {
-    Tile<T, 1> tile;
+    Tile<T, 1, simd_bytes, Rows> tile;
     f(tile);
   }
+}
+
+/// Likewise, of the fewest thirds of tile_rows that hold `rows`.
+template <class T, class F>
+[[gnu::always_inline]] inline void with_tile_of(std::size_t rows, std::size_t cols, const F& f) {
+  constexpr int third = tile_rows / 3;
+  if (rows <= third)
+    with_tile<T, third>(cols, f);
+  else if (rows <= 2 * third)
+    with_tile<T, 2 * third>(cols, f);
+  else
+    with_tile<T>(cols, f);
 }
 
 }  // namespace lotar::detail

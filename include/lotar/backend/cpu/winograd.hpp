@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include <lotar/backend/cpu/convolution_source.hpp>
+#include <lotar/backend/cpu/prefetch.hpp>
 #include <lotar/backend/cpu/result_moments.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
@@ -48,6 +50,19 @@ struct WinogradPlace {
         row(tile / s.across() % s.down() * winograd_outputs),
         col(tile % s.across() * winograd_outputs) {}
 };
+
+/// The first of a tile's pixels in the images that `s` reads, or about that.
+template <class T>
+const T* winograd_source(const WinogradShape& s, const T* images, std::size_t tile) {
+  const WinogradPlace at(s, tile);
+  return images + min((at.image * s.h + at.row) * s.w + at.col, s.n * s.h * s.w) * s.c;
+}
+/// And in those that it writes.
+template <class T>
+const T* winograd_target(const WinogradShape& s, const T* images, std::size_t tile) {
+  const WinogradPlace at(s, tile);
+  return images + ((at.image * s.rows + at.row) * s.cols + at.col) * s.k;
+}
 
 /// Values between the 36 planes, so that the same place of all does not fall into one set of a cache.
 inline constexpr std::size_t winograd_skew = 16;
@@ -216,14 +231,20 @@ void winograd_filter(const float* g, std::size_t size, std::size_t row, float* u
   }
 }
 
+/// How often winograd_multiply fetches what is used soon.
+inline std::size_t winograd_fetches(const WinogradPlanes& v) {
+  return (v.rows + tile_rows - 1) / tile_rows * ((v.channels + winograd_step - 1) / winograd_step);
+}
+
 /// One product of all rows of v with a panel [c][tile_cols], to the block of m that begins with column `channel`.
 template <std::size_t Bytes = simd_bytes>
 void winograd_multiply(const WinogradPlanes& v, std::size_t product, const float* u, std::size_t cols,
-                       const WinogradPlanes& m, std::size_t channel) {
+                       const WinogradPlanes& m, std::size_t channel, std::span<Prefetch> ahead = {}) {
   for (std::size_t row = 0; row < v.rows; row += tile_rows)
     with_tile<float>(
         cols, [&](auto& tile) __attribute__((always_inline)) {
           for (std::size_t c = 0; c < v.channels; c += winograd_step) {
+            fetch(ahead);
             const float* const a = v.at(product, c, row);
             tile.multiply(
                 min(winograd_step, v.channels - c),
@@ -254,7 +275,8 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
   });
   // Neither the sizes of blocks nor the threads that these depend on change a bit of the result.
   constexpr std::size_t cache = std::size_t{3} << 18;
-  const std::size_t least = s.c * s.k < std::size_t{1} << 17 ? 24 : 96;  // tiles for which the filter is read once
+  const bool large = s.c * s.k >= std::size_t{1} << 17;  // a filter that comes from memory and not from a cache
+  const std::size_t least = large ? 96 : 24;             // tiles for which it is read once
   const std::size_t block = max(least, cache / (winograd_products * sizeof(float) * (s.c + s.k)));
   const std::size_t workers = static_cast<std::size_t>(threads.count());
   const std::size_t blocks = rounded_up((s.tiles() + block - 1) / block, workers);
@@ -273,10 +295,17 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
     std::memset(zeros, 0, s.c * sizeof(T));
     winograd_input(s, source, zeros, first, count, v, 0);
     clear_rows(v, count);
+    const std::size_t last = first + count, after = min(last + count, s.tiles()), fetches = winograd_fetches(v);
+    const std::size_t all = winograd_products * panels * fetches;
+    Prefetch pixels[] = {{winograd_source(s, source.data, last), winograd_source(s, source.data, after), all},
+                         {winograd_target(s, out, first), winograd_target(s, out, last), all, true}};
     for (std::size_t product = 0; product < winograd_products; ++product)
-      for (std::size_t panel = 0; panel < panels; ++panel)
-        winograd_multiply(v, product, u + product * plane + panel * panel_size, min(width, s.k - panel * width), m,
-                          panel * width);
+      for (std::size_t panel = 0; panel < panels; ++panel) {
+        const std::size_t at = product * plane + panel * panel_size, next = at + panel_size;
+        Prefetch panel_ahead[] = {{u + next, u + min(next + panel_size, winograd_products * plane), fetches}};
+        winograd_multiply(v, product, u + at, min(width, s.k - panel * width), m, panel * width,
+                          large ? std::span<Prefetch>(panel_ahead) : std::span<Prefetch>(pixels));
+      }
     winograd_output(s, m, first, count, 0, s.k, beta, out);
     winograd_finish(s, first, count, moments);
   });

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstring>
+#include <span>
 
 #include <lotar/backend/cpu/convolution_source.hpp>
+#include <lotar/backend/cpu/prefetch.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/backend/cpu/winograd.hpp>
@@ -41,29 +43,71 @@ void winograd_output_gradient(const WinogradShape& s, const T* dy, const T* zero
 /// Block `block` of source channels of one product, summed over rows [row, row + rows): du = v' m, or du += v' m.
 template <std::size_t Bytes = simd_bytes>
 void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t row, std::size_t rows,
-                  std::size_t product, std::size_t block, bool add, const WinogradPlanes& du) {
-  constexpr std::size_t width = tile_cols<float>;
+                  std::size_t product, std::size_t block, bool add, const WinogradPlanes& du,
+                  std::span<Prefetch> ahead) {
+  constexpr std::size_t width = tile_cols<float>, line = Simd<float, Bytes>::width;
   const std::size_t first = block * v.step, last = min(first + v.step, v.channels), stride = v.step;
   for (std::size_t k = 0; k < m.channels; k += width)
     for (std::size_t c = first; c < last; c += tile_rows)
-      with_tile<float>(
-          min(width, m.channels - k), [&](auto& tile) __attribute__((always_inline)) {
+      with_tile_of<float>(
+          last - c, min(width, m.channels - k), [&](auto& tile) __attribute__((always_inline)) {
             const float* const a = v.at(product, c, row);
+            float* const sums = du.at(product, k, c);
+            fetch(ahead);
+            for (std::size_t i = 0; add && i < static_cast<std::size_t>(tile.rows) * width; i += line)
+              __builtin_prefetch(sums + i, 1);
             tile.multiply(
                 rows, [&](int i, std::size_t r) { return a[r * stride + static_cast<std::size_t>(i)]; },
                 m.at(product, k, row), m.step);
             if (add)
-              tile.add_to(du.at(product, k, c), width);
+              tile.add_to(sums, width);
             else
-              tile.store(du.at(product, k, c), width);
+              tile.store(sums, width);
           });
 }
 
-/// G' du G of source channels [c, c + count) and a panel of output channels, count <= 16:
-/// dfilter [K, 3, 3, C] = that + beta dfilter.
+/// Loops on the thread that calls them, for what runs on one or on all.
+struct SerialLoops {
+  template <class F>
+  void parallel(std::size_t n, std::size_t, const F& body) const {
+    for (std::size_t i = 0; i < n; ++i) body(i);
+  }
+};
+
+/// du = the sum over tiles [first, last) of (A dy A')' (B' d B), product by product, of `piece` tiles at a time. `loops`
+/// changes no bit, nor do the rows of v and m, a multiple of `piece`.
+template <class T, class Loops>
+void winograd_sums(Loops& loops, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy, const T* zeros,
+                   std::size_t first, std::size_t last, std::size_t piece, WinogradPlanes v, WinogradPlanes m,
+                   const WinogradPlanes& du) {
+  const std::size_t blocks = (s.c + v.step - 1) / v.step, most_rows = v.rows, items = winograd_products * blocks;
+  for (std::size_t tile = first; tile < last; tile += most_rows) {
+    v.rows = m.rows = min(most_rows, last - tile);
+    loops.parallel(v.rows, 4, [&](std::size_t row) {
+      winograd_input(s, x, zeros, tile + row, 1, v, row);
+      winograd_output_gradient(s, dy, zeros, tile + row, m, row);
+    });
+    const std::size_t next = tile + v.rows, after = min(next + v.rows, last), panels = (s.k + m.step - 1) / m.step;
+    loops.parallel(items, 1, [&](std::size_t item) {
+      const std::size_t channels = min(v.step, s.c - item % blocks * v.step);
+      const auto share = [&](const T* from, const T* to) {  // of what comes next
+        const auto values = static_cast<std::size_t>(to - from);
+        return Prefetch(from + values * item / items, from + values * (item + 1) / items,
+                        panels * ((channels + tile_rows - 1) / tile_rows));
+      };
+      Prefetch pixels[] = {share(winograd_source(s, x.data, next), winograd_source(s, x.data, after)),
+                           share(winograd_target(s, dy, next), winograd_target(s, dy, after))};
+      for (std::size_t row = 0; row < v.rows; row += piece)
+        winograd_sum(v, m, row, min(piece, v.rows - row), item / blocks, item % blocks, tile + row > first, du, pixels);
+    });
+  }
+}
+
+/// G' du G of source channels [c, c + count) and a panel of output channels, count <= 16, of the sum of `groups` of du,
+/// which follow each other in memory: dfilter [K, 3, 3, C] = that + beta dfilter.
 template <std::size_t Bytes = simd_bytes>
-void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, std::size_t k, std::size_t c,
-                              std::size_t count, float beta, float* dfilter) {
+void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, std::size_t groups, std::size_t k,
+                              std::size_t c, std::size_t count, float beta, float* dfilter) {
   using Vector = typename Simd<float, Bytes>::type;
   constexpr std::size_t width = tile_cols<float>, most = 16;
   float g[9][most][width];
@@ -73,7 +117,13 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
       const float* const from = du.at(0, k + j, c + i);
       winograd_transform<typename WinogradMatrices<Bytes>::FilterGradient>(
           [&](int p, int q, Vector& u) __attribute__((always_inline)) {
-            std::memcpy(&u, from + static_cast<std::size_t>(p * winograd_inputs + q) * stride, sizeof(Vector));
+            const float* const product = from + static_cast<std::size_t>(p * winograd_inputs + q) * stride;
+            std::memcpy(&u, product, sizeof(Vector));
+            for (std::size_t group = 1; group < groups; ++group) {
+              Vector more;
+              std::memcpy(&more, product + group * du.size(), sizeof(Vector));
+              u += more;
+            }
           },
           [&](int r, int q, const Vector& tap)
               __attribute__((always_inline)) { std::memcpy(g[r * 3 + q][i] + j, &tap, sizeof(Vector)); });
@@ -88,46 +138,58 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
     }
 }
 
-/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Tiles are
-/// transformed, then summed product by product in pieces, whose sums are added in order.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter, and the pieces at work
+/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles are
+/// summed each by one thread, in whose cache the transformed tiles stay; those that do not share out evenly, by all
+/// threads together. Then the groups' sums are added in order.
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group of 512 tiles or more, of which
+///        there are at most 32, and the tiles at work
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
                        double beta, float* dfilter) {
   constexpr std::size_t width = tile_cols<float>, vector = Simd<float, Bytes>::width;
-  constexpr std::size_t piece = 128;     // tiles; sets the order of the sums
   constexpr std::size_t most_step = 48;  // channels: a multiple of every tile_rows and of every vector's width
-  // More pieces at a time for more threads, to pay for the start of loops. This changes no bit.
-  const std::size_t together =
-      min(max<std::size_t>(1, static_cast<std::size_t>(threads.count()) / 4), max<std::size_t>(1, 1024 / (s.c + s.k)));
-  const std::size_t tiles = s.tiles(), most_rows = min(tiles, together * piece), most = max(s.c, s.k);
-  WinogradPlanes v{nullptr, most_rows, s.c, min(most_step, rounded_up(s.c, vector))};
-  WinogradPlanes m{nullptr, most_rows, s.k, min(width, rounded_up(s.k, vector))};
+  // These set the order of the sums. A larger filter is read less often.
+  const std::size_t tiles = s.tiles(), piece = s.c * s.k <= std::size_t{1} << 14 ? 64 : 128;
+  const std::size_t groups = max<std::size_t>(1, min<std::size_t>(32, tiles / 512)),
+                    pieces = (tiles + piece - 1) / piece;
+  const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
+  // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of loops.
+  const std::size_t workers = static_cast<std::size_t>(threads.count()), alone = groups / workers * workers;
+  const std::size_t together = min(tiles, 128 * max<std::size_t>(1, min(workers / 4, std::size_t{1024} / (s.c + s.k))));
+
+  WinogradPlanes v{nullptr, together, s.c, min(most_step, rounded_up(s.c, vector))};
+  WinogradPlanes m{nullptr, together, s.k, min(width, rounded_up(s.k, vector))};
   WinogradPlanes du{nullptr, rounded_up(s.c, tile_rows), s.k, width};
-  const auto memory = b.template allocate<float>(v.size() + m.size() + du.size() + most);
-  v.data = memory.get();
+  const std::size_t shared = alone < groups ? v.size() + m.size() : 0, most = max(s.c, s.k);
+  const auto memory = b.template allocate<float>(groups * du.size() + shared + most);
+  const auto sums = [&](std::size_t group) {
+    WinogradPlanes planes = du;
+    planes.data = memory.get() + group * du.size();
+    return planes;
+  };
+  v.data = sums(groups).data;
   m.data = v.data + v.size();
-  du.data = m.data + m.size();
-  T* const zeros = reinterpret_cast<T*>(du.data + du.size());
+  T* const zeros = reinterpret_cast<T*>(v.data + shared);
   std::memset(zeros, 0, most * sizeof(T));
 
-  const std::size_t blocks = (s.c + v.step - 1) / v.step;
-  for (std::size_t first = 0; first < tiles; first += most_rows) {
-    v.rows = m.rows = min(most_rows, tiles - first);
-    threads.parallel(v.rows, 4, [&](std::size_t row) {
-      winograd_input(s, x, zeros, first + row, 1, v, row);
-      winograd_output_gradient(s, dy, zeros, first + row, m, row);
-    });
-    threads.parallel(winograd_products * blocks, 1, [&](std::size_t item) {
-      for (std::size_t row = 0; row < v.rows; row += piece)
-        winograd_sum(v, m, row, min(piece, v.rows - row), item / blocks, item % blocks, first + row > 0, du);
-    });
-  }
+  threads.parallel(alone, 1, [&](std::size_t group) {
+    SerialLoops loops;
+    WinogradPlanes mine = v, my_m = m;
+    mine.rows = my_m.rows = piece;
+    const std::size_t v_bytes = scratch_size<float>(mine.size());
+    std::byte* const scratch = thread_scratch(v_bytes + scratch_size<float>(my_m.size()));
+    mine.data = reinterpret_cast<float*>(scratch);
+    my_m.data = reinterpret_cast<float*>(scratch + v_bytes);
+    winograd_sums(loops, s, x, dy, zeros, start(group), start(group + 1), piece, mine, my_m, sums(group));
+  });
+  for (std::size_t group = alone; group < groups; ++group)
+    winograd_sums(threads, s, x, dy, zeros, start(group), start(group + 1), piece, v, m, sums(group));
   constexpr std::size_t strip = 16;  // source channels
   const std::size_t strips = (s.c + strip - 1) / strip, panels = (s.k + width - 1) / width;
   threads.parallel(panels * strips, 1, [&](std::size_t item) {
     const std::size_t c = item % strips * strip;
-    winograd_filter_gradient(s, du, item / strips * width, c, min(strip, s.c - c), static_cast<float>(beta), dfilter);
+    winograd_filter_gradient(s, sums(0), groups, item / strips * width, c, min(strip, s.c - c),
+                             static_cast<float>(beta), dfilter);
   });
 }
 

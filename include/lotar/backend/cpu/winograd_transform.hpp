@@ -106,18 +106,23 @@ struct WinogradMatrices {
 template <class Matrix, class Load, class Store, std::size_t Bytes = simd_bytes>
 [[gnu::always_inline]] inline void winograd_transform(const Load& load, const Store& store) {
   using Vector = typename Simd<float, Bytes>::type;
-  Vector half[Matrix::to][Matrix::from];  // more than the registers hold: in memory, so loops that are not unrolled
-  for (int j = 0; j < Matrix::from; ++j) {
-    Vector in[Matrix::from], out[Matrix::to];
-    unrolled<Matrix::from>([&](auto i) __attribute__((always_inline)) { load(int(i), j, in[i]); });
-    Matrix::apply(in, out);
-    unrolled<Matrix::to>([&](auto i) __attribute__((always_inline)) { half[i][j] = out[i]; });
-  }
-  for (int i = 0; i < Matrix::to; ++i) {
-    Vector out[Matrix::to];
-    Matrix::apply(half[i], out);
-    unrolled<Matrix::to>([&](auto j) __attribute__((always_inline)) { store(i, int(j), out[j]); });
-  }
+  // Half of the rows at a time, or all of three: what lies between the two products then fits into the registers.
+  constexpr int parts = Matrix::to % 2 == 0 ? 2 : 1, rows = Matrix::to / parts;
+  unrolled<parts>([&](auto part) __attribute__((always_inline)) {
+    constexpr int first = part * rows;
+    Vector half[rows][Matrix::from];
+    unrolled<Matrix::from>([&](auto j) __attribute__((always_inline)) {
+      Vector in[Matrix::from], out[Matrix::to];
+      unrolled<Matrix::from>([&](auto i) __attribute__((always_inline)) { load(int(i), int(j), in[i]); });
+      Matrix::apply(in, out);
+      unrolled<rows>([&](auto i) __attribute__((always_inline)) { half[i][j] = out[first + i]; });
+    });
+    unrolled<rows>([&](auto i) __attribute__((always_inline)) {
+      Vector out[Matrix::to];
+      Matrix::apply(half[i], out);
+      unrolled<Matrix::to>([&](auto j) __attribute__((always_inline)) { store(first + i, int(j), out[j]); });
+    });
+  });
 }
 
 /// The first n of a vector's values from memory, n <= its width; zeros behind them. All: n is the width.
