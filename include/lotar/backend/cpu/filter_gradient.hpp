@@ -7,6 +7,7 @@
 #include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/direct_convolution.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
+#include <lotar/backend/cpu/prefetch.hpp>
 #include <lotar/backend/cpu/products.hpp>
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
@@ -51,6 +52,9 @@ void sum_pixels(std::size_t span, std::size_t depth, const typename P::Element* 
     for (std::size_t k = 0; k < channels; k += P::cols)
       P::with_tile(
           min(P::cols, channels - k), [&](auto& tile) __attribute__((always_inline)) {
+            if (add != A(0))
+              for (std::size_t r = row; r < end; ++r)
+                prefetch_written(out + r * stride + k, min(P::cols, channels - k));
             tile.multiply(
                 depth, [&](int i, std::size_t p) { return source[from[p] + static_cast<std::size_t>(i)]; },
                 dy + k * depth, P::cols);
@@ -75,7 +79,7 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   const std::size_t steps = (m.cols + P::together - 1) / P::together;  // of the sum, along a line
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
   // Partial sums: some, each of so many pixels that adding them up takes little.
-  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{16} << 20, partial_pixels = 512;
+  constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{20} << 20, partial_pixels = 512;
   const std::size_t partials = max<std::size_t>(
       1,
       min(min(groups, n * pixels / partial_pixels), min(most_partials, partial_bytes / (dfilter.size() * sizeof(A)))));

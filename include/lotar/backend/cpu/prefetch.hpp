@@ -7,6 +7,15 @@
 
 namespace lotar::detail {
 
+/// Bytes that a cache fetches at a time.
+inline constexpr std::size_t cache_line = 64;
+
+/// Fetches n values that are read and written after the products that come first.
+template <class T>
+[[gnu::always_inline]] inline void prefetch_written(const T* values, std::size_t n) {
+  for (std::size_t i = 0; i < n; i += cache_line / sizeof(T)) __builtin_prefetch(values + i, 1);
+}
+
 /// A stretch of memory that is used soon, fetched into the cache a few lines at a time between products: these would wait
 /// for all at once.
 class Prefetch {
@@ -16,12 +25,12 @@ class Prefetch {
   template <class T>
   Prefetch(const T* first, const T* last, std::size_t fetches, bool written = false)
       : at_(reinterpret_cast<const std::byte*>(first)),
-        left_(static_cast<std::size_t>(last - first) * sizeof(T) / line),
+        left_(static_cast<std::size_t>(last - first) * sizeof(T) / cache_line),
         lines_((left_ + fetches - 1) / fetches),
         written_(written) {}
 
   void fetch() {
-    for (std::size_t i = min(lines_, left_); i > 0; --i, --left_, at_ += line)
+    for (std::size_t i = min(lines_, left_); i > 0; --i, --left_, at_ += cache_line)
       if (written_)
         __builtin_prefetch(at_, 1);
       else
@@ -29,7 +38,6 @@ class Prefetch {
   }
 
  private:
-  static constexpr std::size_t line = 64;  // bytes
   const std::byte* at_;
   std::size_t left_, lines_;
   bool written_;

@@ -45,7 +45,7 @@ template <std::size_t Bytes = simd_bytes>
 void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t row, std::size_t rows,
                   std::size_t product, std::size_t block, bool add, const WinogradPlanes& du,
                   std::span<Prefetch> ahead) {
-  constexpr std::size_t width = tile_cols<float>, line = Simd<float, Bytes>::width;
+  constexpr std::size_t width = tile_cols<float>;
   const std::size_t first = block * v.step, last = min(first + v.step, v.channels), stride = v.step;
   for (std::size_t k = 0; k < m.channels; k += width)
     for (std::size_t c = first; c < last; c += tile_rows)
@@ -54,8 +54,7 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
             const float* const a = v.at(product, c, row);
             float* const sums = du.at(product, k, c);
             fetch(ahead);
-            for (std::size_t i = 0; add && i < static_cast<std::size_t>(tile.rows) * width; i += line)
-              __builtin_prefetch(sums + i, 1);
+            if (add) prefetch_written(sums, static_cast<std::size_t>(tile.rows) * width);
             tile.multiply(
                 rows, [&](int i, std::size_t r) { return a[r * stride + static_cast<std::size_t>(i)]; },
                 m.at(product, k, row), m.step);
