@@ -149,16 +149,6 @@ BENCHMARK(saturation)->UseRealTime();
 BENCHMARK(hue)->UseRealTime();
 BENCHMARK(grayscale)->UseRealTime();
 BENCHMARK(blur_3)->UseRealTime();
-
-/// A backend whose scratch is limited, as a GPU's is: there is none for images of 224x224.
-template <class B>
-concept LimitedScratch = requires(B& b) {
-  b.max_scratch_bytes();
-};
-[[maybe_unused]] const bool has_crop_224_to_64 = [] {
-  if (LimitedScratch<BenchBackend>) return false;
-  benchmark::RegisterBenchmark("crop_224_to_64", crop_224_to_64)->UseRealTime();
-  return true;
-}();
+BENCHMARK(crop_224_to_64)->UseRealTime();
 
 }  // namespace

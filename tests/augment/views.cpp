@@ -132,25 +132,22 @@ TEST_CASE("shapes that do not fit are refused") {
       "two_views: images must be [N, H, W, 1 or 3] with N > 0 and sides of 1 to 32768, got [1, 3, 32, 32]", ShapeError);
 }
 
-namespace {
-
-struct Narrow : TestBackend {
-  std::size_t max_scratch_bytes() const { return limit; }
-  std::size_t limit = 2000;
-  static constexpr const char* name = "narrow";
-};
-
-}  // namespace
-
-TEST_CASE("images that need more scratch than the backend has are refused") {
-  Batch batch;
-  Narrow b;
-  const auto order = batch.indices({0});
-  const Tensor<float, 4, TestBackend> out(batch.b, {1, 9, 10, 3});
-  CHECK_THROWS_WITH_AS(detail::make_views<float>(b, "one_view", 1, batch.images.view(), order.view(), 1, nullptr, 0,
-                                                 pipeline(), out.view()),
-                       "one_view: images of 9x10 need 2176 bytes of scratch, narrow has at most 2000", ConfigError);
-  b.limit = 2176;
-  CHECK_NOTHROW(detail::make_views<float>(b, "one_view", 1, batch.images.view(), order.view(), 1, nullptr, 0,
-                                          pipeline(), out.view()));
+TEST_CASE("images that do not fit into a GPU's fast memory have the views of their pixels") {
+  constexpr std::size_t n = 5, height = 150, width = 160;
+  TestBackend b({.poison_allocations = true});
+  std::vector<std::uint8_t> pixels(height * width * 3 * 2);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * i % 251);
+  const Tensor<std::uint8_t, 4, TestBackend> images(b, {2, height, width, 3}, pixels);
+  std::vector<std::uint32_t> samples(n);
+  for (std::size_t i = 0; i < n; ++i) samples[i] = i % 3 == 0;
+  const Tensor<std::uint32_t, 1, TestBackend> order(b, {n}, samples);
+  const Tensor<float, 4, TestBackend> out(b, {n, height, width, 3});
+  fixed_view(b, images.view(), order.view(), pipeline(), out.view());
+  const auto got = out.to_host(b);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    const std::size_t size = pixels.size() / 2;
+    wrong += got[i] != 1.f / 255.f * static_cast<float>(pixels[samples[i / size] * size + i % size]);
+  }
+  CHECK(wrong == 0);
 }

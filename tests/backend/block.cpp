@@ -125,6 +125,18 @@ struct Scratch {
   static std::size_t bytes(std::size_t n) { return scratch_size<double>(n) + scratch_size<std::uint8_t>(n); }
 };
 
+/// The same, of scratch that is more than a GPU's shared memory.
+struct LargeScratch {
+  View<float, 2, Memory> out;
+  static constexpr std::size_t before = std::size_t{300} << 10;
+  static constexpr bool large_scratch = true;
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t i) const {
+    block.template scratch<std::uint8_t>(before);
+    Scratch{out}(block, i);
+  }
+};
+
 struct FreshScratch {
   View<float, 2, Memory> out;
   template <class Block>
@@ -261,6 +273,16 @@ TEST_CASE("threads read what others wrote to scratch") {
     for (std::size_t i = 0; i < host.size(); ++i)
       REQUIRE(host[i] == static_cast<float>(static_cast<double>(i / n + (i % n) * (i % n))));
   }
+}
+
+TEST_CASE("scratch may be more than a GPU's shared memory") {
+  constexpr std::size_t items = 700, n = 70;  // more than run at a time
+  TestBackend b;
+  const Array<float, 2> out(b, {items, n});
+  b.for_each_block(items, Work{n, LargeScratch::before + Scratch::bytes(n)}, LargeScratch{out});
+  const auto host = out.to_host(b);
+  for (std::size_t i = 0; i < host.size(); ++i)
+    REQUIRE(host[i] == static_cast<float>(static_cast<double>(i / n + (i % n) * (i % n))));
 }
 
 TEST_CASE("poisoned scratch is NaN for each work item") {

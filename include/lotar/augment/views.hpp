@@ -26,6 +26,7 @@ struct MakeViews {
   std::uint64_t seed;
   Operations pipeline;
   View<T, 4, Memory> out;
+  static constexpr bool large_scratch = true;
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t item) const {
@@ -39,8 +40,7 @@ struct MakeViews {
   }
 };
 
-/// Checks what all functions below have in common and runs MakeViews. A backend whose scratch is limited says so by
-/// max_scratch_bytes().
+/// Checks what all functions below have in common and runs MakeViews.
 template <class T, class B, class Operations>
 void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_t, 4, B>& images,
                 const In<std::uint32_t, 1, B>& order, std::size_t batch_size, const Clock* clock, std::uint64_t seed,
@@ -63,11 +63,6 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
                      std::to_string(order.extent(0)) + " of order");
   const Work work{max(in.pixels(), footprint.output.pixels()),
                   2 * scratch_size<float>(3 * footprint.pixels) + footprint.scratch_bytes};
-  if constexpr (requires { b.max_scratch_bytes(); })
-    if (work.scratch_bytes > b.max_scratch_bytes())
-      throw ConfigError(std::string(where) + ": images of " + to_string(in) + " need " +
-                        std::to_string(work.scratch_bytes) + " bytes of scratch, " + B::name + " has at most " +
-                        std::to_string(b.max_scratch_bytes()));
   b.for_each_block(views * samples, work,
                    MakeViews<T, typename B::Memory, Operations>{images, order, clock, batch_size, samples,
                                                                 footprint.pixels, seed, pipeline, out});
@@ -88,10 +83,9 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
 /// @param pipeline    see pipeline.hpp and presets.hpp
 /// @param out         [2n, h, w, 3] out: view v of row i is out[v n + i]; n may be less than batch_size in a last batch
 /// @throws ShapeError if the shapes differ from these.
-/// @throws ConfigError for an option of the pipeline out of its range, or images that need more scratch than the
-///         backend has, if it says so by max_scratch_bytes(): a GPU has up to some 200 KiB a block, images of 96x96
-///         take 216.
-/// @cost   scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables.
+/// @throws ConfigError for an option of the pipeline out of its range.
+/// @cost   scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables. A GPU
+///         has some 200 KiB of fast memory for it; larger images, from about 96x96 on, are made in its main memory.
 template <class T, Backend B, class... Operations>
 void two_views(B& b, const In<std::uint8_t, 4, B>& images, const In<std::uint32_t, 1, B>& order, std::size_t batch_size,
                const In<Clock, 1, B>& clock, std::uint64_t seed, const Pipeline<Operations...>& pipeline,

@@ -68,8 +68,6 @@ class Cuda {
   Pool<Resource>& pool() { return stream_->device().pool; }
   /// For work of one's own between that of the backend.
   cudaStream_t stream() const { return stream_->get(); }
-  /// The most Work::scratch_bytes that for_each_block takes, whatever Work::items.
-  std::size_t max_scratch_bytes() const { return detail::max_scratch_bytes(stream_->device().most_shared()); }
 
   /// Memory for n values from the pool, aligned to 256 bytes; its contents are unspecified.
   /// @throws CudaError if the device has no more, std::bad_alloc for more than SIZE_MAX / 2 bytes.
@@ -140,13 +138,13 @@ class Cuda {
     detail::launch_loop(stream(), rows, cols, f);
   }
 
-  /// f(block, i) for every i < n: the threads of a thread block work on each together.
+  /// f(block, i) for every i < n: the threads of a thread block work on each together. Scratch lies in shared memory; if
+  /// that is too small, and f has large_scratch, in the device's, twice as often as there are multiprocessors.
   /// @throws CudaError if a thread block cannot have as much scratch.
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
     stream_->activate();
-    const detail::CudaDevice& device = stream_->device();
-    detail::launch_blocks(stream(), device.most_shared(), device.options().poison_allocations, n, work, f);
+    detail::launch_blocks(*stream_, n, work, f);
   }
 
   /// c = alpha op_a(a) op_b(b) + beta c, batch by batch; beta = 0 does not read c, which overlaps neither operand.

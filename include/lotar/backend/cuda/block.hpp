@@ -10,14 +10,14 @@
 
 namespace lotar {
 
-/// The block of CUDA: a thread block of 2^k warps. Its shared memory begins with partial_bytes a thread for reductions;
-/// scratch follows.
+/// The block of CUDA: a thread block of 2^k warps.
 class CudaBlock {
  public:
   static constexpr unsigned least_threads = 64, most_threads = 512;
   static constexpr unsigned partial_bytes = 16;  ///< a thread
 
-  __device__ explicit CudaBlock(std::byte* shared) : partials_(shared), scratch_(shared + blockDim.x * partial_bytes) {}
+  /// @param partials  shared memory for reductions
+  __device__ CudaBlock(std::byte* partials, std::byte* scratch) : partials_(partials), scratch_(scratch) {}
 
   template <class G>
   __device__ void for_each(std::size_t m, const G& g) {

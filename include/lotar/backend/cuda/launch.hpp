@@ -10,6 +10,7 @@
 
 #include <lotar/backend/cuda/block.hpp>
 #include <lotar/backend/cuda/error.hpp>
+#include <lotar/backend/cuda/stream.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
@@ -49,21 +50,37 @@ __global__ void __launch_bounds__(loop_threads,
   }
 }
 
-/// @param poison  bytes of scratch to fill with NaN before each work item: none but in tests
+/// Work items one after the other, a grid apart.
+/// @param poison  bytes of scratch to fill with NaN before each: none but in tests
+template <class F>
+__device__ __forceinline__ void work_on_items(std::size_t n, std::size_t poison, std::byte* partials,
+                                              std::byte* scratch, const F& f) {
+  for (std::size_t i = blockIdx.x; i < n; i += gridDim.x) {
+    if (poison > 0) {
+      for (std::size_t at = threadIdx.x; at < poison; at += blockDim.x) scratch[at] = std::byte{0xFF};
+      __syncthreads();
+    }
+    CudaBlock block(partials, scratch);
+    f(block, i);
+    __syncthreads();  // before the next item takes the scratch
+  }
+}
+
+/// With scratch in shared memory, behind CudaBlock::partial_bytes a thread.
 template <class F>
 __global__ void __launch_bounds__(CudaBlock::most_threads)
     block_kernel(std::size_t n, std::size_t poison, const __grid_constant__ F f) {
   extern __shared__ __align__(64) std::byte shared[];
-  for (std::size_t i = blockIdx.x; i < n; i += gridDim.x) {
-    if (poison > 0) {
-      for (std::size_t at = threadIdx.x; at < poison; at += blockDim.x)
-        shared[blockDim.x * CudaBlock::partial_bytes + at] = std::byte{0xFF};
-      __syncthreads();
-    }
-    CudaBlock block(shared);
-    f(block, i);
-    __syncthreads();  // before the next item takes the scratch
-  }
+  work_on_items(n, poison, shared, shared + blockDim.x * CudaBlock::partial_bytes, f);
+}
+
+/// With scratch_bytes of the device's memory for each thread block.
+template <class F>
+__global__ void __launch_bounds__(CudaBlock::most_threads)
+    large_block_kernel(std::size_t n, std::size_t poison, std::byte* scratch, std::size_t scratch_bytes,
+                       const __grid_constant__ F f) {
+  extern __shared__ __align__(64) std::byte shared[];
+  work_on_items(n, poison, shared, scratch + blockIdx.x * scratch_bytes, f);
 }
 
 inline unsigned blocks(std::size_t items, std::size_t threads) {
@@ -113,16 +130,9 @@ void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const 
          rows, cols);
 }
 
-/// What a block may have as scratch: of the shared memory that the device gives a thread block, all but what reductions
-/// of the most threads take.
-inline std::size_t max_scratch_bytes(std::size_t most_shared) {
-  return most_shared - std::size_t{CudaBlock::most_threads} * CudaBlock::partial_bytes;
-}
-
-/// @param most_shared  bytes of shared memory that a thread block can have on this device
+/// The threads of a block for a work item.
 template <class F>
-void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, std::size_t n, Work work, const F& f) {
-  if (n == 0) return;
+unsigned block_threads(Work work) {
   unsigned threads = CudaBlock::least_threads, most = CudaBlock::most_threads;
   if constexpr (requires { F::most_threads; }) {
     static_assert(std::has_single_bit(F::most_threads) && F::most_threads >= CudaBlock::least_threads &&
@@ -130,18 +140,38 @@ void launch_blocks(cudaStream_t stream, std::size_t most_shared, bool poison, st
     most = F::most_threads;
   }
   while (threads < most && threads * 2 < work.items) threads *= 2;
+  return threads;
+}
+
+template <class F>
+void launch_blocks(CudaStream& stream, std::size_t n, Work work, const F& f) {
+  if (n == 0) return;
+  const unsigned threads = block_threads<F>(work);
   const std::size_t reserved = std::size_t{threads} * CudaBlock::partial_bytes;
-  if (work.scratch_bytes > most_shared - reserved)
-    throw CudaError("for_each_block of " + type_name<F>() + ": wants " + std::to_string(work.scratch_bytes) +
-                    " bytes of scratch a work item, the device has " + std::to_string(most_shared - reserved));
+  const CudaDevice& device = stream.device();
+  const std::size_t most_shared = device.most_shared();
+  const std::size_t poison = device.options().poison_allocations ? work.scratch_bytes : 0;
+  if (work.scratch_bytes > most_shared - reserved) {
+    if constexpr (requires { requires F::large_scratch; }) {
+      const unsigned grid = blocks(min(n, std::size_t{2} * device.multiprocessors()), 1);
+      const std::size_t bytes = scratch_size<std::byte>(work.scratch_bytes);
+      const auto scratch = stream.allocate<std::byte>(grid * bytes);
+      launch("for_each_block", stream.get(), large_block_kernel<F>, dim3(grid), dim3(threads), reserved, f, n, poison,
+             scratch.get(), bytes);
+      return;
+    } else {
+      throw CudaError("for_each_block of " + type_name<F>() + ": wants " + std::to_string(work.scratch_bytes) +
+                      " bytes of scratch a work item, the device has " + std::to_string(most_shared - reserved));
+    }
+  }
   const std::size_t shared_bytes = reserved + work.scratch_bytes;
   constexpr std::size_t always_allowed = 48 * 1024;
   if (shared_bytes > always_allowed)
     check(cudaFuncSetAttribute(block_kernel<F>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(most_shared)),  // the same by every thread that launches this kernel
           "cudaFuncSetAttribute");
-  launch("for_each_block", stream, block_kernel<F>, dim3(blocks(n, 1)), dim3(threads), shared_bytes, f, n,
-         poison ? work.scratch_bytes : std::size_t{0});
+  launch("for_each_block", stream.get(), block_kernel<F>, dim3(blocks(n, 1)), dim3(threads), shared_bytes, f, n,
+         poison);
 }
 
 }  // namespace lotar::detail

@@ -99,8 +99,7 @@ void run_filter_gradient_64(CudaStream& stream, const ConvolutionProblem& proble
   const auto scratch = stream.allocate<float>(std::size_t{parts} * F::size);
   launch_tensor_cores("conv2d_backward_filter", stream, F(x, dy, grid, scratch.get()));
   const AddFilterParts add{{scratch.get(), F::size}, parts, channels, problem.extents[1][3], problem.beta, result};
-  launch_blocks(stream.get(), stream.device().most_shared(), stream.device().options().poison_allocations,
-                F::size / AddFilterParts::strip, add.work(), add);
+  launch_blocks(stream, F::size / AddFilterParts::strip, add.work(), add);
 }
 
 /// Runs a convolution that is by_tensor_cores().
