@@ -76,6 +76,7 @@ TEST_CASE_TEMPLATE("an input is normalized as it is read, and the padding is 0",
            ConvolutionCase{{3, 9, 13, 16}, {24, 3, 3, 16}, {1, 0}},    // without padding
            ConvolutionCase{{2, 8, 8, 128}, {128, 3, 3, 128}, {1, 1}},  // where they beat products of pairs
            ConvolutionCase{{9, 5, 4, 240}, {280, 3, 3, 240}, {1, 1}},  // few tiles, a large filter
+           ConvolutionCase{{260, 6, 5, 16}, {16, 3, 3, 16}, {1, 1}},   // many tiles
        })
     check_normalized<T, TestBackend>(p);
 }

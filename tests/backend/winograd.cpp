@@ -105,7 +105,7 @@ void check_winograd(const Convolve& convolve, const ConvolutionCase& p) {
   f.b.upload(hdw, dw.flat());
   f.backward_data(convolve, dy, w, p.conv, .5f, dx);
   f.backward_filter(x, dy, p.conv, .5, dw);
-  for (std::size_t i = 0; i < hx.size(); ++i) wanted.dx[i] += .5 * to_double(hx)[i];
+  for (std::size_t i = 0; i < hx.size(); ++i) wanted.dx[i] += .5 * static_cast<double>(static_cast<float>(hx[i]));
   for (std::size_t i = 0; i < hdw.size(); ++i) wanted.dfilter[i] += .5 * static_cast<double>(hdw[i]);
   CHECK(worst_error(dx.to_host(f.b), wanted.dx) <= stored);
   CHECK(worst_error(dw.to_host(f.b), wanted.dfilter) <= tolerance);
@@ -166,11 +166,23 @@ TEST_CASE_TEMPLATE("Winograd's convolutions of any number of channels", T, float
 }
 
 TEST_CASE("Winograd's convolutions of more tiles than a block, a piece or a group has") {
-  for (const ConvolutionCase& p : {ConvolutionCase{{13, 17, 14, 9}, {11, 3, 3, 9}, {1, 1}},
-                                   ConvolutionCase{{70, 17, 20, 5}, {6, 3, 3, 5}, {1, 1}}}) {  // three groups
-    check_winograd<float>(by_tiles, p);
-    check_winograd<float>(by_panels, p);
-  }
+  const ConvolutionCase p{{13, 17, 14, 9}, {11, 3, 3, 9}, {1, 1}};
+  check_winograd<float>(by_tiles, p);
+  check_winograd<float>(by_panels, p);
+}
+
+TEST_CASE_TEMPLATE("the gradient of a filter is the sum of groups of tiles", T, float, bf16) {
+  for (const ConvolutionCase& p : {ConvolutionCase{{70, 17, 20, 5}, {6, 3, 3, 5}, {1, 1}},     // one group is left over
+                                   ConvolutionCase{{1030, 2, 2, 50}, {33, 3, 3, 50}, {1, 1}},  // of several blocks
+                                   ConvolutionCase{{1030, 1, 1, 129}, {128, 3, 3, 129}, {1, 1}},  // of longer pieces
+                                   ConvolutionCase{{17000, 1, 1, 3}, {2, 3, 3, 3}, {1, 1}}})      // as many as may be
+    check_winograd<T>(by_tiles, p);
+}
+
+TEST_CASE("outputs larger than the source, whose tiles begin behind its images") {
+  check_winograd<float>(by_tiles, {{4, 1, 2, 16}, {16, 3, 3, 16}, {1, 3}});
+  check_winograd<float>(by_tiles, {{130, 1, 1, 16}, {16, 3, 3, 16}, {1, 5}});
+  check_winograd<float>(by_panels, {{130, 1, 1, 16}, {16, 3, 3, 16}, {1, 5}});
 }
 
 TEST_CASE("on ResNet-18's shapes errors are at most 1e-5 of the largest value") {

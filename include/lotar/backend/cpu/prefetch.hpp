@@ -10,22 +10,23 @@ namespace lotar::detail {
 /// Bytes that a cache fetches at a time.
 inline constexpr std::size_t cache_line = 64;
 
-/// Fetches n values that are read and written after the products that come first.
+/// Fetches n values that will be read and written after what comes next.
 template <class T>
 [[gnu::always_inline]] inline void prefetch_written(const T* values, std::size_t n) {
   for (std::size_t i = 0; i < n; i += cache_line / sizeof(T)) __builtin_prefetch(values + i, 1);
 }
 
-/// A stretch of memory that is used soon, fetched into the cache a few lines at a time between products: these would wait
-/// for all at once.
+/// A stretch of memory that is used soon, fetched into the cache a few lines at a time between products, which would wait
+/// if all were fetched at once. What is left of a last line is not fetched.
 class Prefetch {
  public:
-  /// @param fetches  for how many calls of fetch
+  /// @param n        values; none is fetched if there are none
+  /// @param fetches  calls of fetch() that will do, at least 1
   /// @param written  rather than read
   template <class T>
-  Prefetch(const T* first, const T* last, std::size_t fetches, bool written = false)
-      : at_(reinterpret_cast<const std::byte*>(first)),
-        left_(static_cast<std::size_t>(last - first) * sizeof(T) / cache_line),
+  Prefetch(const T* values, std::size_t n, std::size_t fetches, bool written = false)
+      : at_(reinterpret_cast<const std::byte*>(values)),
+        left_(n * sizeof(T) / cache_line),
         lines_((left_ + fetches - 1) / fetches),
         written_(written) {}
 

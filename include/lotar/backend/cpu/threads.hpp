@@ -58,6 +58,14 @@ class Threads {
   tbb::task_arena arena_;
 };
 
+/// The loops of Threads on the thread that calls them.
+struct SerialLoops {
+  template <class F>
+  void parallel(std::size_t n, std::size_t, const F& body) const {
+    for (std::size_t i = 0; i < n; ++i) body(i);
+  }
+};
+
 /// f(i) for first <= i < last, which are independent: the compiler may run several at once.
 template <class F>
 [[gnu::always_inline]] inline void independent(std::size_t first, std::size_t last, const F& f) {

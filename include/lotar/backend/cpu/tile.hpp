@@ -132,10 +132,11 @@ template <class T, int Rows = tile_rows, class F>
   }
 }
 
-/// Likewise, of the fewest thirds of tile_rows that hold `rows`.
+/// Likewise, of the fewest thirds of tile_rows that hold `rows`. A third divides a vector's width.
 template <class T, class F>
-[[gnu::always_inline]] inline void with_tile_of(std::size_t rows, std::size_t cols, const F& f) {
+[[gnu::always_inline]] inline void with_tile(std::size_t rows, std::size_t cols, const F& f) {
   constexpr int third = tile_rows / 3;
+  static_assert(tile_rows % 3 == 0 && Simd<T>::width % third == 0);
   if (rows <= third)
     with_tile<T, third>(cols, f);
   else if (rows <= 2 * third)

@@ -51,17 +51,16 @@ struct WinogradPlace {
         col(tile % s.across() * winograd_outputs) {}
 };
 
-/// The first of a tile's pixels in the images that `s` reads, or about that.
-template <class T>
-const T* winograd_source(const WinogradShape& s, const T* images, std::size_t tile) {
+/// Where in the images that `s` reads a tile begins, for what is fetched ahead: padding is ignored. It does not fall with the
+/// tile, and is the images' end for tile == s.tiles().
+inline std::size_t winograd_source(const WinogradShape& s, std::size_t tile) {
   const WinogradPlace at(s, tile);
-  return images + min((at.image * s.h + at.row) * s.w + at.col, s.n * s.h * s.w) * s.c;
+  return (at.image * s.h * s.w + min(at.row * s.w + min(at.col, s.w), s.h * s.w)) * s.c;
 }
-/// And in those that it writes.
-template <class T>
-const T* winograd_target(const WinogradShape& s, const T* images, std::size_t tile) {
+/// The same in the images that `s` writes.
+inline std::size_t winograd_target(const WinogradShape& s, std::size_t tile) {
   const WinogradPlace at(s, tile);
-  return images + ((at.image * s.rows + at.row) * s.cols + at.col) * s.k;
+  return ((at.image * s.rows + at.row) * s.cols + at.col) * s.k;
 }
 
 /// Values between the 36 planes, so that the same place of all does not fall into one set of a cache.
@@ -232,7 +231,8 @@ void winograd_filter(const float* g, std::size_t size, std::size_t row, float* u
 }
 
 /// How often winograd_multiply fetches what is used soon.
-inline std::size_t winograd_fetches(const WinogradPlanes& v) {
+template <std::size_t Bytes = simd_bytes>
+std::size_t winograd_fetches(const WinogradPlanes& v) {
   return (v.rows + tile_rows - 1) / tile_rows * ((v.channels + winograd_step - 1) / winograd_step);
 }
 
@@ -295,14 +295,16 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
     std::memset(zeros, 0, s.c * sizeof(T));
     winograd_input(s, source, zeros, first, count, v, 0);
     clear_rows(v, count);
+    // A large filter's next panel is fetched ahead; else the next block's source, and the pixels that this block writes.
     const std::size_t last = first + count, after = min(last + count, s.tiles()), fetches = winograd_fetches(v);
+    const std::size_t read = winograd_source(s, last), write = winograd_target(s, first);
     const std::size_t all = winograd_products * panels * fetches;
-    Prefetch pixels[] = {{winograd_source(s, source.data, last), winograd_source(s, source.data, after), all},
-                         {winograd_target(s, out, first), winograd_target(s, out, last), all, true}};
+    Prefetch pixels[] = {{source.data + read, winograd_source(s, after) - read, all},
+                         {out + write, winograd_target(s, last) - write, all, true}};
     for (std::size_t product = 0; product < winograd_products; ++product)
       for (std::size_t panel = 0; panel < panels; ++panel) {
         const std::size_t at = product * plane + panel * panel_size, next = at + panel_size;
-        Prefetch panel_ahead[] = {{u + next, u + min(next + panel_size, winograd_products * plane), fetches}};
+        Prefetch panel_ahead[] = {{u + next, min(panel_size, winograd_products * plane - next), fetches}};
         winograd_multiply(v, product, u + at, min(width, s.k - panel * width), m, panel * width,
                           large ? std::span<Prefetch>(panel_ahead) : std::span<Prefetch>(pixels));
       }

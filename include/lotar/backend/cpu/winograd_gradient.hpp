@@ -49,7 +49,7 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
   const std::size_t first = block * v.step, last = min(first + v.step, v.channels), stride = v.step;
   for (std::size_t k = 0; k < m.channels; k += width)
     for (std::size_t c = first; c < last; c += tile_rows)
-      with_tile_of<float>(
+      with_tile<float>(
           last - c, min(width, m.channels - k), [&](auto& tile) __attribute__((always_inline)) {
             const float* const a = v.at(product, c, row);
             float* const sums = du.at(product, k, c);
@@ -65,45 +65,40 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
           });
 }
 
-/// Loops on the thread that calls them, for what runs on one or on all.
-struct SerialLoops {
-  template <class F>
-  void parallel(std::size_t n, std::size_t, const F& body) const {
-    for (std::size_t i = 0; i < n; ++i) body(i);
-  }
-};
-
-/// du = the sum over tiles [first, last) of (A dy A')' (B' d B), product by product, of `piece` tiles at a time. `loops`
-/// changes no bit, nor do the rows of v and m, a multiple of `piece`.
-template <class T, class Loops>
+/// du = the sum over tiles [first, last) of (B' d B)' (A dy A'), product by product, of `piece` tiles at a time. `loops`
+/// changes no bit, nor do the rows of v and m.
+/// @param v, m  scratch for as many tiles as there are rows: a multiple of `piece`, or all tiles
+template <class T, class Loops, std::size_t Bytes = simd_bytes>
 void winograd_sums(Loops& loops, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy, const T* zeros,
                    std::size_t first, std::size_t last, std::size_t piece, WinogradPlanes v, WinogradPlanes m,
                    const WinogradPlanes& du) {
-  const std::size_t blocks = (s.c + v.step - 1) / v.step, most_rows = v.rows, items = winograd_products * blocks;
+  const std::size_t blocks = (s.c + v.step - 1) / v.step, items = winograd_products * blocks, most_rows = v.rows;
+  const std::size_t panels = (s.k + tile_cols<float> - 1) / tile_cols<float>;
   for (std::size_t tile = first; tile < last; tile += most_rows) {
     v.rows = m.rows = min(most_rows, last - tile);
     loops.parallel(v.rows, 4, [&](std::size_t row) {
       winograd_input(s, x, zeros, tile + row, 1, v, row);
       winograd_output_gradient(s, dy, zeros, tile + row, m, row);
     });
-    const std::size_t next = tile + v.rows, after = min(next + v.rows, last), panels = (s.k + m.step - 1) / m.step;
+    const std::size_t next = tile + v.rows, after = min(next + most_rows, last), pieces = (v.rows + piece - 1) / piece;
     loops.parallel(items, 1, [&](std::size_t item) {
-      const std::size_t channels = min(v.step, s.c - item % blocks * v.step);
-      const auto share = [&](const T* from, const T* to) {  // of what comes next
-        const auto values = static_cast<std::size_t>(to - from);
-        return Prefetch(from + values * item / items, from + values * (item + 1) / items,
-                        panels * ((channels + tile_rows - 1) / tile_rows));
+      const std::size_t product = item / blocks, block = item % blocks, channels = min(v.step, s.c - block * v.step);
+      const std::size_t fetches = pieces * panels * ((channels + tile_rows - 1) / tile_rows);
+      const auto share = [&](const T* images, std::size_t from, std::size_t to) {  // of the tiles that come next
+        const std::size_t begin = (to - from) * item / items, end = (to - from) * (item + 1) / items;
+        return Prefetch(images + from + begin, end - begin, fetches);
       };
-      Prefetch pixels[] = {share(winograd_source(s, x.data, next), winograd_source(s, x.data, after)),
-                           share(winograd_target(s, dy, next), winograd_target(s, dy, after))};
+      Prefetch pixels[] = {share(x.data, winograd_source(s, next), winograd_source(s, after)),
+                           share(dy, winograd_target(s, next), winograd_target(s, after))};
       for (std::size_t row = 0; row < v.rows; row += piece)
-        winograd_sum(v, m, row, min(piece, v.rows - row), item / blocks, item % blocks, tile + row > first, du, pixels);
+        winograd_sum(v, m, row, min(piece, v.rows - row), product, block, tile + row > first, du, pixels);
     });
   }
 }
 
-/// G' du G of source channels [c, c + count) and a panel of output channels, count <= 16, of the sum of `groups` of du,
-/// which follow each other in memory: dfilter [K, 3, 3, C] = that + beta dfilter.
+/// G' du G of source channels [c, c + count) and a panel of output channels, count <= 16:
+/// dfilter [K, 3, 3, C] = that + beta dfilter.
+/// @param du  the first of `groups` that follow each other in memory, and are added in order
 template <std::size_t Bytes = simd_bytes>
 void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, std::size_t groups, std::size_t k,
                               std::size_t c, std::size_t count, float beta, float* dfilter) {
@@ -138,27 +133,31 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
 }
 
 /// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles are
-/// summed each by one thread, in whose cache the transformed tiles stay; those that do not share out evenly, by all
-/// threads together. Then the groups' sums are added in order.
+/// summed by one thread each, which transforms some tiles at a time; those that do not share out evenly, by all threads
+/// together. Then the groups' sums are added in order.
 /// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group of 512 tiles or more, of which
-///        there are at most 32, and the tiles at work
+///        there are at most 32, in 64 MiB if these hold any; and some tiles a thread
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
                        double beta, float* dfilter) {
   constexpr std::size_t width = tile_cols<float>, vector = Simd<float, Bytes>::width;
   constexpr std::size_t most_step = 48;  // channels: a multiple of every tile_rows and of every vector's width
-  // These set the order of the sums. A larger filter is read less often.
-  const std::size_t tiles = s.tiles(), piece = s.c * s.k <= std::size_t{1} << 14 ? 64 : 128;
-  const std::size_t groups = max<std::size_t>(1, min<std::size_t>(32, tiles / 512)),
-                    pieces = (tiles + piece - 1) / piece;
+  const std::size_t tiles = s.tiles();
+  WinogradPlanes du{nullptr, rounded_up(s.c, tile_rows / 3), s.k, width};
+  // These set the order of the sums. Larger ones, that no core's cache holds, are read and written less often.
+  constexpr std::size_t group_tiles = 512, most_groups = 32, most_bytes = std::size_t{64} << 20;
+  const std::size_t piece = s.c * s.k <= std::size_t{1} << 14 ? 64 : 128, pieces = (tiles + piece - 1) / piece;
+  const std::size_t groups =
+      max<std::size_t>(1, min(min(tiles / group_tiles, most_groups), most_bytes / (du.size() * sizeof(float))));
   const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
   // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of loops.
   const std::size_t workers = static_cast<std::size_t>(threads.count()), alone = groups / workers * workers;
-  const std::size_t together = min(tiles, 128 * max<std::size_t>(1, min(workers / 4, std::size_t{1024} / (s.c + s.k))));
+  const std::size_t together = 128 * max<std::size_t>(1, min(workers / 4, std::size_t{1024} / (s.c + s.k)));
 
-  WinogradPlanes v{nullptr, together, s.c, min(most_step, rounded_up(s.c, vector))};
-  WinogradPlanes m{nullptr, together, s.k, min(width, rounded_up(s.k, vector))};
-  WinogradPlanes du{nullptr, rounded_up(s.c, tile_rows), s.k, width};
+  WinogradPlanes v{nullptr, min(tiles, together), s.c, min(most_step, rounded_up(s.c, vector))};
+  WinogradPlanes m{nullptr, v.rows, s.k, min(width, rounded_up(s.k, vector))};
+  WinogradPlanes own_v = v, own_m = m;
+  own_v.rows = own_m.rows = min(tiles, piece);
   const std::size_t shared = alone < groups ? v.size() + m.size() : 0, most = max(s.c, s.k);
   const auto memory = b.template allocate<float>(groups * du.size() + shared + most);
   const auto sums = [&](std::size_t group) {
@@ -166,23 +165,23 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
     planes.data = memory.get() + group * du.size();
     return planes;
   };
-  v.data = sums(groups).data;
-  m.data = v.data + v.size();
-  T* const zeros = reinterpret_cast<T*>(v.data + shared);
+  T* const zeros = reinterpret_cast<T*>(memory.get() + groups * du.size() + shared);
   std::memset(zeros, 0, most * sizeof(T));
 
   threads.parallel(alone, 1, [&](std::size_t group) {
     SerialLoops loops;
-    WinogradPlanes mine = v, my_m = m;
-    mine.rows = my_m.rows = piece;
-    const std::size_t v_bytes = scratch_size<float>(mine.size());
+    WinogradPlanes my_v = own_v, my_m = own_m;
+    const std::size_t v_bytes = scratch_size<float>(my_v.size());
     std::byte* const scratch = thread_scratch(v_bytes + scratch_size<float>(my_m.size()));
-    mine.data = reinterpret_cast<float*>(scratch);
+    my_v.data = reinterpret_cast<float*>(scratch);
     my_m.data = reinterpret_cast<float*>(scratch + v_bytes);
-    winograd_sums(loops, s, x, dy, zeros, start(group), start(group + 1), piece, mine, my_m, sums(group));
+    winograd_sums(loops, s, x, dy, zeros, start(group), start(group + 1), piece, my_v, my_m, sums(group));
   });
-  for (std::size_t group = alone; group < groups; ++group)
+  for (std::size_t group = alone; group < groups; ++group) {
+    v.data = memory.get() + groups * du.size();
+    m.data = v.data + v.size();
     winograd_sums(threads, s, x, dy, zeros, start(group), start(group + 1), piece, v, m, sums(group));
+  }
   constexpr std::size_t strip = 16;  // source channels
   const std::size_t strips = (s.c + strip - 1) / strip, panels = (s.k + width - 1) / width;
   threads.parallel(panels * strips, 1, [&](std::size_t item) {
