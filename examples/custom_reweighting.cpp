@@ -13,8 +13,8 @@
 
 #include "backend.hpp"
 
-/// w_i = N softmax(l_i / scale)_i with l_i the mean loss of image i's two views, so that images which are hard to tell from
-/// the others weigh more; the weights' mean is 1.
+/// w_i = N softmax(l_i / scale)_i with l_i the mean loss of image i's two views, so that images which are hard to tell
+/// from the others weigh more; the weights' mean is 1.
 template <class T, class Memory>
 struct HardnessKernel {
   lotar::View<const T, 1, Memory> losses;  // of both views

@@ -31,9 +31,9 @@ struct LockstepOptions {
   bool poison_allocations = true;
 };
 
-/// A backend for tests only: slow, plain and unforgiving. Two teams of four threads run blocks at the same time; products
-/// and convolutions are plain loops that share nothing with other backends. While a recorded step runs it refuses what
-/// could not be replayed, as Cuda does.
+/// A backend for tests only: slow, plain and unforgiving. Two teams of four threads run blocks at the same time;
+/// products and convolutions are plain loops that share nothing with other backends. While a recorded step runs it
+/// refuses what could not be replayed, as Cuda does.
 class Lockstep {
  public:
   using Memory = LockstepMemory;

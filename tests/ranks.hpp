@@ -1,7 +1,7 @@
 #pragma once
 
-// One, a backend of this process alone, and Ranks, that of all processes that the launcher began: of a source that is built once
-// for the CPU and once for CUDA.
+// One, a backend of this process alone, and Ranks, that of all processes that the launcher began: of a source that is
+// built once for the CPU and once for CUDA.
 
 #if defined(__CUDACC__)
 

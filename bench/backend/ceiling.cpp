@@ -13,8 +13,8 @@
 #include "multiply_add.hpp"
 #endif
 
-// What the backend's memory and arithmetic give at most: the ceilings that other benchmarks' rates are shares of. That of
-// arithmetic is the highest rate here: of multiply-adds in registers on the CPU, of cuBLAS's products on the GPU.
+// What the backend's memory and arithmetic give at most: the ceilings that other benchmarks' rates are shares of. That
+// of arithmetic is the highest rate here: of multiply-adds in registers on the CPU, of cuBLAS's products on the GPU.
 
 namespace {
 

@@ -52,8 +52,8 @@ BENCHMARK(gemm)
     ->Args({512, 1024, 512, 1, 0})
     ->Args({50000, 128, 10, 0, 1})  // a linear probe, and its weight's gradient
     ->Args({10, 50000, 128, 1, 0})
-    // Convolutions that Winograd's algorithm does not do, unfolded, of 128 images of 32 pixels in ResNet-18. The stem, and
-    // its filter's gradient:
+    // Convolutions that Winograd's algorithm does not do, unfolded, of 128 images of 32 pixels in ResNet-18. The stem,
+    // and its filter's gradient:
     ->Args({131072, 27, 64, 0, 1})
     ->Args({64, 131072, 27, 1, 0})
     // Those of stride 2, 3x3 and 1x1, to the second stage: forward, the input's gradient, the filter's gradient.

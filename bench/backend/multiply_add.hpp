@@ -7,8 +7,8 @@
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/core/bf16.hpp>
 
-// Multiply-adds that stay in registers. There are as many sums as registers hold beside what is added to them, so that every
-// unit that adds has one to go on with while others are not finished.
+// Multiply-adds that stay in registers. There are as many sums as registers hold beside what is added to them, so that
+// every unit that adds has one to go on with while others are not finished.
 
 /// Multiply-adds of floats, in the widest registers that the compiler knows of.
 struct SingleAdds {

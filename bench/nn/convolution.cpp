@@ -193,8 +193,8 @@ BENCHMARK(backward_filter<lotar::bf16, 0>)->Name("backward_filter_bf16")->Apply(
 BENCHMARK(backward_filter<lotar::bf16, 1>)->Name("backward_filter_bf16_added")->Apply(shapes);
 
 #if !defined(__CUDACC__)
-// Each algorithm, also where Cpu takes the other one: how the bounds in detail::winograd_wins and detail::by_winograd are
-// measured.
+// Each algorithm, also where Cpu takes the other one: how the bounds in detail::winograd_wins and detail::by_winograd
+// are measured.
 
 class Direct : public lotar::Cpu {
  public:
@@ -227,8 +227,8 @@ class Winograd : public lotar::Cpu {
   lotar::detail::Threads threads_{0};
 };
 
-/// 3x3 of stride 1 on both sides of each bound: of channels; of how far tiles of 4x4 are filled, in 25, 36 and 49 pixels of
-/// 64; of tiles.
+/// 3x3 of stride 1 on both sides of each bound: of channels; of how far tiles of 4x4 are filled, in 25, 36 and 49
+/// pixels of 64; of tiles.
 void bounds(benchmark::internal::Benchmark* bench) {
   bench->ArgNames({"N", "edge", "C", "K", "R", "stride"})->Unit(benchmark::kMillisecond)->UseRealTime();
   bench->Args({8, 32, 8, 16, 3, 1})->Args({8, 32, 16, 8, 3, 1});

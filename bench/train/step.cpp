@@ -12,8 +12,8 @@
 
 namespace {
 
-/// Flops of one forward pass over a 32x32 image: counted over the CIFAR ResNet-18 of width 64, 0.5554e9 multiply-adds in its
-/// convolutions; they grow with the square of the width (but for the stem's three channels, left out here).
+/// Flops of one forward pass over a 32x32 image: counted over the CIFAR ResNet-18 of width 64, 0.5554e9 multiply-adds
+/// in its convolutions; they grow with the square of the width (but for the stem's three channels, left out here).
 double forward_flops(std::size_t width) {
   const double scale = static_cast<double>(width) / 64;
   return 2 * 0.5536e9 * scale * scale;

@@ -43,8 +43,8 @@ inline void stop_children_on_signals() {
 /// The signal that asked to stop, or 0.
 inline int stopped_by() { return detail::stop_signal; }
 
-/// Runs a program to its end. What it writes, to either stream, goes to this process' stderr; if this process is killed,
-/// so is the program.
+/// Runs a program to its end. What it writes, to either stream, goes to this process' stderr; if this process is
+/// killed, so is the program.
 ///
 /// @param command  the program's path, and its arguments.
 /// @return its exit code, or 128 and the number of the signal that ended it.

@@ -149,8 +149,8 @@ inline std::string markdown(const Scoreboard& board, const std::string& heading)
   return detail::tables(board, "# " + heading, [](const Grid& grid) { return markdown(grid); });
 }
 
-/// The tables for programs to read: {"methods": [{"name", "splits", "probe", "knn", "published", "difference"}]}, each a
-/// {"mean", "deviation"} in % by column; what is not there is missing.
+/// The tables for programs to read: {"methods": [{"name", "splits", "probe", "knn", "published", "difference"}]}, each
+/// a {"mean", "deviation"} in % by column; what is not there is missing.
 inline lotar::Json to_json(const Scoreboard& board) {
   const auto cells = [](const ScoreRow& row) {
     lotar::Json json = lotar::Json::object();

@@ -9,8 +9,8 @@
 #include "../test.hpp"
 #include "convolution.hpp"
 
-// Convolutions and products of matrices of bf16 by the processor's dot products. Where it has none the first test and that
-// of matrices take plain loops in their place, and the others float's products.
+// Convolutions and products of matrices of bf16 by the processor's dot products. Where it has none the first test and
+// that of matrices take plain loops in their place, and the others float's products.
 
 using namespace lotar;
 

@@ -149,8 +149,8 @@ TEST_CASE_TEMPLATE("one image has no negatives: no loss, no gradient", T, float,
 }
 
 TEST_CASE_TEMPLATE("no loss is negative, and small ones are right to 2^-22", T, float, double) {
-  // Two images at any angle, whose views are at a small one. Sums just above 1 are rounded twice by 2^-24; in double it is
-  // the reference that loses as much, of a difference of numbers up to 20.
+  // Two images at any angle, whose views are at a small one. Sums just above 1 are rounded twice by 2^-24; in double it
+  // is the reference that loses as much, of a difference of numbers up to 20.
   const double relative = sizeof(T) == 4 ? 1e-5 : 1e-13, absolute = sizeof(T) == 4 ? 0x1p-22 : 1e-14;
   for (int degrees = 1; degrees < 180; ++degrees)
     for (const double temperature : {.05, .1, .5}) {

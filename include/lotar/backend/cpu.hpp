@@ -32,8 +32,8 @@ struct CpuOptions {
   /// finite reach all results of their tile, and very large ones may overflow there. Never for T = double.
   bool winograd = true;
   /// Products of matrices and convolutions of bf16 by AVX-512 BF16 where the processor has it: by the same exact
-  /// products, two of which are added at once. Subnormal values count as 0; gradients of filters may be NaN where a value
-  /// beside those that are multiplied is not finite.
+  /// products, two of which are added at once. Subnormal values count as 0; gradients of filters may be NaN where a
+  /// value beside those that are multiplied is not finite.
   bool bf16_products = true;
 };
 
@@ -162,8 +162,8 @@ class Cpu {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y);
   }
 
-  /// The same, and the moments of parts of y as [N P Q, K]: each is taken by the thread that finishes the part, while most
-  /// of it is in a cache. See ConvMomentsBackend.
+  /// The same, and the moments of parts of y as [N P Q, K]: each is taken by the thread that finishes the part, while
+  /// most of it is in a cache. See ConvMomentsBackend.
   template <class T>
   void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -188,8 +188,8 @@ class Cpu {
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
   /// @param x  as conv2d_forward's
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 20 MiB at most, or by Winograd's algorithm up to 32 times
-  ///       four filters, in 64 MiB at most or four; and some padded images or tiles a thread
+  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 20 MiB at most, or by Winograd's algorithm up to 32
+  ///       times four filters, in 64 MiB at most or four; and some padded images or tiles a thread
   template <class X, class T = std::remove_const_t<X>>
   void conv2d_backward_filter(const ConvInput<std::type_identity_t<T>, Memory>& x, const View<X, 4, Memory>& dy,
                               Conv2d conv, double beta,
@@ -200,8 +200,8 @@ class Cpu {
   /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), in blocks that stay in a
   /// cache.
   /// @return false, and nothing is done, for temperatures below 0.05
-  /// @cost   4 N^2 D flops, by up to N / 96 threads; scratch: two copies of u, 2N counted as the next multiple of 96 and
-  ///         D as that of 32, and 40 KiB a thread
+  /// @cost   4 N^2 D flops, by up to N / 96 threads; scratch: two copies of u, 2N counted as the next multiple of 96
+  ///         and D as that of 32, and 40 KiB a thread
   template <std::same_as<float> T>
   bool nt_xent_forward(const View<const std::type_identity_t<T>, 2, Memory>& u,
                        const View<const std::type_identity_t<T>, 1, Memory>& inverse_temperature, bool only_negatives,

@@ -45,8 +45,8 @@ struct Fill {
 
 }  // namespace detail
 
-/// The backend of one CUDA device: kernels on a stream, products by cuBLAS, convolutions by cuDNN and by kernels of our own
-/// for compute capability 9.0a (CMake: CMAKE_CUDA_ARCHITECTURES=90a-real, and others besides).
+/// The backend of one CUDA device: kernels on a stream, products by cuBLAS, convolutions by cuDNN and by kernels of our
+/// own for compute capability 9.0a (CMake: CMAKE_CUDA_ARCHITECTURES=90a-real, and others besides).
 ///
 /// Calls return before their work is done; it runs in the order of the calls. What fails on the device shows up in a
 /// later call, at the latest in sync(). Results are the same bits in every run on the same kind of device, with the
@@ -138,8 +138,8 @@ class Cuda {
     detail::launch_loop(stream(), rows, cols, f);
   }
 
-  /// f(block, i) for every i < n: the threads of a thread block work on each together. Scratch lies in shared memory; if
-  /// that is too small, and f has large_scratch, in the device's, twice as often as there are multiprocessors.
+  /// f(block, i) for every i < n: the threads of a thread block work on each together. Scratch lies in shared memory;
+  /// if that is too small, and f has large_scratch, in the device's, twice as often as there are multiprocessors.
   /// @throws CudaError if a thread block cannot have as much scratch.
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
@@ -166,12 +166,13 @@ class Cuda {
 
   /// y = the convolution of x [N, H, W, C] with filter [K, R, S, C]; y [N, P, Q, K] (see conv2d_output).
   ///
-  /// 3x3 convolutions of bf16 with stride and padding 1 from 64 or up to 8 channels to 64 are by kernels of our own where
-  /// the code is for compute capability 9.0a and the images are not too wide for a multiprocessor's memory (from 64
-  /// channels 74 pixels, for the gradient of the filter 42). All others are by cuDNN.
+  /// 3x3 convolutions of bf16 with stride and padding 1 from 64 or up to 8 channels to 64 are by kernels of our own
+  /// where the code is for compute capability 9.0a and the images are not too wide for a multiprocessor's memory (from
+  /// 64 channels 74 pixels, for the gradient of the filter 42). All others are by cuDNN.
   /// @throws ShapeError if the shapes do not fit.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
-  /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By cuDNN:
+  /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By
+  ///     cuDNN:
   /// what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it times some,
   /// and waits; scratch then: as much as the result besides.
   template <class T>
@@ -182,8 +183,8 @@ class Cuda {
     detail::conv2d_forward<T, Memory>(*stream_, x, filter, conv, y);
   }
 
-  /// Of how many parts of y, as [N P Q, K], conv2d_forward takes the moments as it convolves: some where the convolution
-  /// is by kernels of our own, whose number depends on that of the device's multiprocessors, else 0.
+  /// Of how many parts of y, as [N P Q, K], conv2d_forward takes the moments as it convolves: some where the
+  /// convolution is by kernels of our own, whose number depends on that of the device's multiprocessors, else 0.
   /// @throws ShapeError if the shapes do not fit.
   template <class T>
   std::size_t conv2d_moment_parts(const View<const std::type_identity_t<T>, 4, Memory>& x,
@@ -202,8 +203,8 @@ class Cuda {
     detail::conv2d_forward<T, Memory>(*stream_, x, filter, conv, y, moments);
   }
 
-  /// dx = the gradient of the convolution's input + beta dx. That of a 1x1 filter with a stride is rounded to T before it
-  /// is added, for beta = 1. Errors and cost as conv2d_forward's; scratch for such a filter: N P Q C values of T.
+  /// dx = the gradient of the convolution's input + beta dx. That of a 1x1 filter with a stride is rounded to T before
+  /// it is added, for beta = 1. Errors and cost as conv2d_forward's; scratch for such a filter: N P Q C values of T.
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv, double beta,
@@ -212,10 +213,11 @@ class Cuda {
     detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, beta, dx);
   }
 
-  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>. By cuDNN that of bf16
-  /// is summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is added: cuDNN
-  /// is many times slower at a gradient of floats.
-  /// @cost as conv2d_forward; scratch of our own kernels: a filter, of at least 8 channels, for each multiprocessor, and
+  /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>. By cuDNN that of
+  /// bf16 is summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is
+  /// added: cuDNN is many times slower at a gradient of floats.
+  /// @cost as conv2d_forward; scratch of our own kernels: a filter, of at least 8 channels, for each multiprocessor,
+  ///     and
   /// two where it has no more channels than that
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,

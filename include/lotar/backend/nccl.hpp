@@ -28,9 +28,9 @@ inline void check(ncclResult_t status, const char* call) {
 }
 
 /// NCCL's communicator of the processes that mpirun began, each with a device of its own. All that they tell each other
-/// goes through one stream, as it was called, whatever stream of the backend it is for: a communicator on two streams at
-/// once could meet in another order elsewhere, and two communicators at once may block each other for good, as NCCL's
-/// user guide says of using them concurrently.
+/// goes through one stream, as it was called, whatever stream of the backend it is for: a communicator on two streams
+/// at once could meet in another order elsewhere, and two communicators at once may block each other for good, as
+/// NCCL's user guide says of using them concurrently.
 template <class Base>
 class NcclRanks {
  public:

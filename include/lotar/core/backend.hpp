@@ -71,8 +71,8 @@ void check_gemm(Op op_a, Op op_b, const A& a, const B& b, const C& c) {
 
 /// What the threads of one work item of for_each_block share: about how many items it loops over, which decides the
 /// number of threads, and the bytes that scratch() may hand out. A kernel that a GPU runs faster by small blocks, as
-/// where each thread needs many registers, says so by a constant most_threads, a power of two from 64 on; one whose scratch
-/// may be more than a GPU's shared memory, some 200 KiB, by a constant large_scratch = true.
+/// where each thread needs many registers, says so by a constant most_threads, a power of two from 64 on; one whose
+/// scratch may be more than a GPU's shared memory, some 200 KiB, by a constant large_scratch = true.
 struct Work {
   std::size_t items = 1;
   std::size_t scratch_bytes = 0;
@@ -203,16 +203,16 @@ concept ConvBackend = Backend<B> &&
   b.conv2d_backward_filter(in, in, conv, beta, sum);  // x, dy of T -> dfilter of Accum<T> = gradient + beta dfilter
 };
 
-/// Of each column of a matrix [rows, cols] whose rows are shared out in parts: a part's mean, the sum of squares about it,
-/// and how many rows it has. The first part has some; one that has none is zeros.
+/// Of each column of a matrix [rows, cols] whose rows are shared out in parts: a part's mean, the sum of squares about
+/// it, and how many rows it has. The first part has some; one that has none is zeros.
 template <class A, class Memory>
 struct ColumnMoments {
   View<A, 2, Memory> mean, squares;  ///< [parts, cols]
   View<A, 1, Memory> counts;         ///< [parts]; empty: there are no moments
 };
 
-/// A backend that may take the moments of a convolution's result, y as [N P Q, K], while it has that at hand: of y as it is
-/// stored, and the same bits for any number of threads.
+/// A backend that may take the moments of a convolution's result, y as [N P Q, K], while it has that at hand: of y as
+/// it is stored, and the same bits for any number of threads.
 template <class B>
 concept ConvMomentsBackend = ConvBackend<B> &&
     requires(B& b, View<const bf16, 4, typename B::Memory> in, Conv2d conv, View<bf16, 4, typename B::Memory> out,
@@ -230,8 +230,8 @@ LOTAR_FN inline A norm_value(T x, A mean, A factor, A beta) {
 }
 
 /// A convolution's input x [N, H, W, C]; with a norm, one that is normalized as it is read: v in channel c counts as
-/// max(0, norm_value(v, mean[c], factor[c], beta[c])), and the padding as 0. Whether that is rounded to T, and where there
-/// is no fused multiply-add once more, is the backend's choice.
+/// max(0, norm_value(v, mean[c], factor[c], beta[c])), and the padding as 0. Whether that is rounded to T, and where
+/// there is no fused multiply-add once more, is the backend's choice.
 template <class T, class Memory>
 struct ConvInput {
   View<const T, 4, Memory> x;

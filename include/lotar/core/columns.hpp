@@ -42,9 +42,9 @@ struct ColumnPairs {
 
 namespace detail {
 
-/// The values of some rows less those of the first, and their squares: what is lost where the squares about the mean are
-/// taken from these, is as much as if values were rounded 1 + (first - mean)^2 / variance times as coarsely, on average 2
-/// times, and no more than 1 + rows times, since the first is one of them.
+/// The values of some rows less those of the first, and their squares: what is lost where the squares about the mean
+/// are taken from these, is as much as if values were rounded 1 + (first - mean)^2 / variance times as coarsely, on
+/// average 2 times, and no more than 1 + rows times, since the first is one of them.
 template <class T>
 struct ColumnPowers {
   using A = Accum<T>;

@@ -8,7 +8,8 @@
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/config.hpp>
 
-/// Neighbours in memory that are read and written at once: a GPU's threads reach its bandwidth by 16 bytes each, not by 2.
+/// Neighbours in memory that are read and written at once: a GPU's threads reach its bandwidth by 16 bytes each, not by
+/// 2.
 namespace lotar {
 
 /// The values of T in 16 bytes.
@@ -114,8 +115,8 @@ LOTAR_FN bool is_wide(std::size_t cols, const F& f) {
   return cols % F::width == 0 && f.is_aligned();
 }
 
-/// For Block::sum_columns, g by packs where it may be, else by single columns: f(width, groups, columns), with the width as
-/// std::integral_constant, and columns(group)(r) the values of row r in a group.
+/// For Block::sum_columns, g by packs where it may be, else by single columns: f(width, groups, columns), with the
+/// width as std::integral_constant, and columns(group)(r) the values of row r in a group.
 template <class G, class F>
 LOTAR_FN void by_column_groups(std::size_t cols, const G& g, const F& f) {
   if constexpr (WideKernel<G>)

@@ -118,8 +118,8 @@ inline bool is_jpeg(std::span<const std::uint8_t> bytes) {
 ///
 /// @param bytes  the whole file, read from `path` (for messages).
 /// @return       u8 [height, width, 3].
-/// @throws IoError if the file is damaged or cut short, of a kind that libjpeg does not read (12 bits, lossless), beyond
-///         the limits of image_limits.hpp, or has more than 100 scans.
+/// @throws IoError if the file is damaged or cut short, of a kind that libjpeg does not read (12 bits, lossless),
+///         beyond the limits of image_limits.hpp, or has more than 100 scans.
 /// @cost   3 bytes a pixel, and 6 more while a progressive file is read.
 inline RawArray decode_jpeg(std::span<const std::uint8_t> bytes, const std::string& path) {
   return detail::JpegDecoder(path).decode(bytes);

@@ -38,8 +38,8 @@ struct DclwWeights {
 /// DCLW: the positives of decoupled contrastive learning weighted by a von Mises-Fisher density, which favours images
 /// whose views lie far apart: v_i = 2 - softmax_i(u_i . u_{i+N} / sigma) N, with mean 1.
 ///
-/// The loss of an anchor of image i is then l_a = log sum_{b != a, p} exp(s_ab) - v_i s_ap. The weights are constants in
-/// its gradient: coefficients c_a of the losses go with c_a v_a of the positives (see nt_xent_backward).
+/// The loss of an anchor of image i is then l_a = log sum_{b != a, p} exp(s_ab) - v_i s_ap. The weights are constants
+/// in its gradient: coefficients c_a of the losses go with c_a v_a of the positives (see nt_xent_backward).
 ///
 /// @param state   of nt_xent_forward with Denominator::negatives
 /// @param sigma   > 0; 0.5 in the paper

@@ -129,11 +129,10 @@ struct NtXentRowBackward {
 ///                     equal
 /// @return             what nt_xent_backward needs
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch.
-///         On Cpu with float and temperatures from 0.05 on: half the flops by up to N / 96 threads, and two more copies
-///         of z instead of the rows.
-///         On CUDA with float and D a multiple of 16 up to 128: 24 N^2 D flops on tensor cores, two copies of z (D counts
-///         as the next of 32, 64 and 128), at most 16 pairs of floats a row of scratch.
+/// @cost   8 N^2 D flops; a copy of z, and 256 rows of 2N values of scratch. On Cpu with float and temperatures from
+///         0.05 on: half the flops by up to N / 96 threads, and two more copies of z instead of the rows. On CUDA with
+///         float and D a multiple of 16 up to 128: 24 N^2 D flops on tensor cores, two copies of z (D counts as the
+///         next of 32, 64 and 128), at most 16 pairs of floats a row of scratch.
 /// @source Chen et al., A simple framework for contrastive learning of visual representations, ICML 2020, eq. 1.
 template <Backend B, class T>
 NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denominator denominator,

@@ -79,8 +79,8 @@ class BatchNorm {
   /// @param pass  with the values of the forward pass: by them the ReLU is computed again
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before.
-  /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU; writes
-  ///            dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
+  /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU;
+  ///            writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass) const {
     using A = Accum<T>;

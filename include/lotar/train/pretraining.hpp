@@ -54,11 +54,11 @@ concept RemembersPlans = requires(B& b, const std::map<std::string, std::string>
 ///
 /// On a distributed backend each process takes its share of every batch through the network. The loss is that of the
 /// whole batch, of which all processes compute the same, and so are parameters, memories and records: with synchronized
-/// norms they differ from those of one process by rounding alone. What is saved is the same in all; without synchronized
-/// norms the running statistics are each process' own, and a training goes on with those of one.
+/// norms they differ from those of one process by rounding alone. What is saved is the same in all; without
+/// synchronized norms the running statistics are each process' own, and a training goes on with those of one.
 ///
-/// @tparam T         how activations and the convolutions' copy of the weights are stored: float, bf16, or double in tests;
-///                   parameters, statistics, losses and what a checkpoint holds are Accum<T>
+/// @tparam T         how activations and the convolutions' copy of the weights are stored: float, bf16, or double in
+///                   tests; parameters, statistics, losses and what a checkpoint holds are Accum<T>
 /// @tparam Method    see method.hpp
 /// @tparam Pipeline  of random views, see augment/pipeline.hpp
 template <class T, Backend B, class Method, class Pipeline>

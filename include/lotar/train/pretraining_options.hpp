@@ -27,8 +27,8 @@ struct PretrainingOptions {
   /// SDCLR: the part of all convolutions' weights that the second view's branch lacks, the smallest of every epoch's
   /// start, in [0, 1); 0: no such branch. That branch has norms of its own.
   double prune = 0;
-  /// Of a distributed backend: whether batch norms take their statistics from the batch, as in one process, or from each
-  /// process' share of it.
+  /// Of a distributed backend: whether batch norms take their statistics from the batch, as in one process, or from
+  /// each process' share of it.
   bool synchronize_norms = true;
   /// Of a distributed backend: how many gradients are summed over the processes at once, while a backward pass computes
   /// those of earlier layers; >= 1. Where sums are added in the ranks' order, no result depends on it.

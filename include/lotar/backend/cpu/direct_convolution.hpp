@@ -12,9 +12,9 @@
 #include <lotar/backend/cpu/threads.hpp>
 #include <lotar/core/backend.hpp>
 
-/// Direct convolution: images that want a border are copied once into a padded scratch, where the elements that meet one
-/// row of a filter are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is unfolded in
-/// memory.
+/// Direct convolution: images that want a border are copied once into a padded scratch, where the elements that meet
+/// one row of a filter are contiguous, and tiles of pixels by output channels are summed in registers. Nothing is
+/// unfolded in memory.
 ///
 /// P is SingleProducts or PairProducts.
 namespace lotar::detail {

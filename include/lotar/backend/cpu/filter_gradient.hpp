@@ -14,8 +14,8 @@
 
 namespace lotar::detail {
 
-/// Channels [first, last) of lines of pixels that are summed over, as panels [panels][lines][steps][P::cols], zeros past
-/// the last channel.
+/// Channels [first, last) of lines of pixels that are summed over, as panels [panels][lines][steps][P::cols], zeros
+/// past the last channel.
 /// @param c  channels of a pixel
 template <class P>
 void pack_lines(const typename P::Stored* from, std::size_t lines, std::size_t pixels, std::size_t c, std::size_t first,
@@ -78,8 +78,8 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels);
   const std::size_t steps = (m.cols + P::together - 1) / P::together;  // of the sum, along a line
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
-  // Partial sums: some, each of so many pixels that adding them up takes little; of ResNet-18's largest 3x3 filter that is
-  // convolved so, of 4.5 MiB, four.
+  // Partial sums: some, each of so many pixels that adding them up takes little; of ResNet-18's largest 3x3 filter that
+  // is convolved so, of 4.5 MiB, four.
   constexpr std::size_t most_partials = 16, partial_bytes = std::size_t{20} << 20, partial_pixels = 512;
   const std::size_t partials = max<std::size_t>(
       1,

@@ -58,8 +58,8 @@ class Gemm {
       });
       return;
     }
-    // At a time as many columns are packed as fit with one piece of K, then as many pieces as fit with these; all of K if
-    // sums are kept.
+    // At a time as many columns are packed as fit with one piece of K, then as many pieces as fit with these; all of K
+    // if sums are kept.
     constexpr std::size_t most = P::together << 20, strip = 4 * P::cols;  // values; columns
     const std::size_t least_depth = max<std::size_t>(1, keeps_sums() ? depth_ : min(depth_, piece));
     const std::size_t packed_cols = min(across, max<std::size_t>(1, most / (least_depth * cols_))) * cols_;
@@ -88,7 +88,8 @@ class Gemm {
   static constexpr bool is_direct = std::is_same_v<T, Element>;   // whether tiles may read a where it lies
   static constexpr std::size_t piece = gemm_depth * P::together;  // of K
 
-  /// What is packed of op(b): `cols` columns from `first` on, [begin, end) of K, as [pieces of K][panels][steps][P::cols].
+  /// What is packed of op(b): `cols` columns from `first` on, [begin, end) of K, as [pieces of
+  /// K][panels][steps][P::cols].
   struct Packed {
     std::size_t first, cols, begin, end;
   };

@@ -16,8 +16,8 @@ template <class T>
   for (std::size_t i = 0; i < n; i += cache_line / sizeof(T)) __builtin_prefetch(values + i, 1);
 }
 
-/// A stretch of memory that is used soon, fetched into the cache a few lines at a time between products, which would wait
-/// if all were fetched at once. What is left of a last line is not fetched.
+/// A stretch of memory that is used soon, fetched into the cache a few lines at a time between products, which would
+/// wait if all were fetched at once. What is left of a last line is not fetched.
 class Prefetch {
  public:
   /// @param n        values; none is fetched if there are none

@@ -80,8 +80,8 @@ struct PairProducts {
 
   static void copy(const bf16* from, std::size_t n, Element* to) { std::memcpy(to, from, n * sizeof(Element)); }
 
-  /// Each pixel beside the one `step` further on, zeros where there is none; so also the pixels of the border before the
-  /// line, `border` wide.
+  /// Each pixel beside the one `step` further on, zeros where there is none; so also the pixels of the border before
+  /// the line, `border` wide.
   static void copy_pixels(const bf16* from, std::size_t pixels, std::size_t border, std::size_t step, std::size_t c,
                           Element* to) {
     const std::size_t paired = (pixels - min(pixels, step)) * c, all = pixels * c;

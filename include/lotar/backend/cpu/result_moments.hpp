@@ -18,8 +18,8 @@ inline std::size_t moment_parts(const Extents<4>& y) {
   return (y[0] * y[1] * y[2] + height - 1) / height;
 }
 
-/// The moments of a convolution's result, y [rows, cols]. Whoever finishes the last rows of a part takes that part's, so
-/// that it reads what a cache still has; which rows a thread finishes changes no bit.
+/// The moments of a convolution's result, y [rows, cols]. Whoever finishes the last rows of a part takes that part's,
+/// so that it reads what a cache still has; which rows a thread finishes changes no bit.
 template <class T>
 struct ResultMoments {
   const T* y = nullptr;

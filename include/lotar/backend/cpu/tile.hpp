@@ -119,8 +119,8 @@ class Tile {
   Vector sum_[Rows][Vectors] = {};
 };
 
-/// Calls f with a Tile of the fewest registers that hold `cols` columns. f is to be inlined always, as a lambda with that
-/// attribute is: a tile passed on by reference lies in memory.
+/// Calls f with a Tile of the fewest registers that hold `cols` columns. f is to be inlined always, as a lambda with
+/// that attribute is: a tile passed on by reference lies in memory.
 template <class T, int Rows = tile_rows, class F>
 [[gnu::always_inline]] inline void with_tile(std::size_t cols, const F& f) {
   if (cols > static_cast<std::size_t>(Simd<T>::width)) {

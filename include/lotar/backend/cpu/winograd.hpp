@@ -51,8 +51,8 @@ struct WinogradPlace {
         col(tile % s.across() * winograd_outputs) {}
 };
 
-/// Where in the images that `s` reads a tile begins, for what is fetched ahead: padding is ignored. It does not fall with the
-/// tile, and is the images' end for tile == s.tiles().
+/// Where in the images that `s` reads a tile begins, for what is fetched ahead: padding is ignored. It does not fall
+/// with the tile, and is the images' end for tile == s.tiles().
 inline std::size_t winograd_source(const WinogradShape& s, std::size_t tile) {
   const WinogradPlace at(s, tile);
   return (at.image * s.h * s.w + min(at.row * s.w + min(at.col, s.w), s.h * s.w)) * s.c;
@@ -66,8 +66,8 @@ inline std::size_t winograd_target(const WinogradShape& s, std::size_t tile) {
 /// Values between the 36 planes, so that the same place of all does not fall into one set of a cache.
 inline constexpr std::size_t winograd_skew = 16;
 
-/// For each of the 36 products a matrix with a row a tile and a column a channel, cut in blocks of `step` columns, which
-/// is a multiple of a vector's width: [36][blocks][rows][step].
+/// For each of the 36 products a matrix with a row a tile and a column a channel, cut in blocks of `step` columns,
+/// which is a multiple of a vector's width: [36][blocks][rows][step].
 struct WinogradPlanes {
   float* data;
   std::size_t rows, channels, step;
@@ -295,7 +295,8 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
     std::memset(zeros, 0, s.c * sizeof(T));
     winograd_input(s, source, zeros, first, count, v, 0);
     clear_rows(v, count);
-    // A large filter's next panel is fetched ahead; else the next block's source, and the pixels that this block writes.
+    // A large filter's next panel is fetched ahead; else the next block's source, and the pixels that this block
+    // writes.
     const std::size_t last = first + count, after = min(last + count, s.tiles()), fetches = winograd_fetches(v);
     const std::size_t read = winograd_source(s, last), write = winograd_target(s, first);
     const std::size_t all = winograd_products * panels * fetches;
@@ -363,11 +364,11 @@ void winograd(B& b, Threads& threads, const WinogradShape& s, const ConvolutionS
     winograd_by_tiles(b, threads, s, source, filter, static_cast<float>(beta), out, moments);
 }
 
-/// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations, of 12 tiles or more, which are the
-/// time that the transform of the filter takes. Measured with registers of 16, 32 and 64 bytes: tiles must be filled to
-/// 7 of 16 pixels, a pixel of the source must fill a register, and with fewer channels the transforms take more than the
-/// products save. The number of images does not count, if there are any: an image's result does not depend on those
-/// beside it.
+/// Whether F(4x4, 3x3) beats the direct convolution, in each of the three operations, of 12 tiles or more, which are
+/// the time that the transform of the filter takes. Measured with registers of 16, 32 and 64 bytes: tiles must be
+/// filled to 7 of 16 pixels, a pixel of the source must fill a register, and with fewer channels the transforms take
+/// more than the products save. The number of images does not count, if there are any: an image's result does not
+/// depend on those beside it.
 template <std::size_t Bytes = simd_bytes>
 bool winograd_wins(const WinogradShape& s) {
   return s.n > 0 && s.rows * s.cols >= 7 * s.down() * s.across() && s.c >= max<std::size_t>(8, Bytes / sizeof(float)) &&

@@ -65,8 +65,8 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
           });
 }
 
-/// du = the sum over tiles [first, last) of (B' d B)' (A dy A'), product by product, of `piece` tiles at a time. `loops`
-/// changes no bit, nor do the rows of v and m.
+/// du = the sum over tiles [first, last) of (B' d B)' (A dy A'), product by product, of `piece` tiles at a time.
+/// `loops` changes no bit, nor do the rows of v and m.
 /// @param v, m  scratch for as many tiles as there are rows: a multiple of `piece`, or all tiles
 template <class T, class Loops, std::size_t Bytes = simd_bytes>
 void winograd_sums(Loops& loops, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy, const T* zeros,
@@ -132,11 +132,11 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
     }
 }
 
-/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles are
-/// summed by one thread each, which transforms some tiles at a time; those that do not share out evenly, by all threads
-/// together. Then the groups' sums are added in order.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group of 512 tiles or more, of which
-///        there are at most 32, in 64 MiB if these hold any; and some tiles a thread
+/// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles
+/// are summed by one thread each, which transforms some tiles at a time; those that do not share out evenly, by all
+/// threads together. Then the groups' sums are added in order.
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group of 512 tiles or more, of
+///        which there are at most 32, in 64 MiB if these hold any; and some tiles a thread
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
                        double beta, float* dfilter) {
@@ -150,7 +150,8 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
   const std::size_t groups =
       max<std::size_t>(1, min(min(tiles / group_tiles, most_groups), most_bytes / (du.size() * sizeof(float))));
   const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
-  // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of loops.
+  // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of
+  // loops.
   const std::size_t workers = static_cast<std::size_t>(threads.count()), alone = groups / workers * workers;
   const std::size_t together = 128 * max<std::size_t>(1, min(workers / 4, std::size_t{1024} / (s.c + s.k)));
 

@@ -101,13 +101,14 @@ struct WinogradMatrices {
 };
 
 /// The product by a matrix from the left and by its transpose from the right, of a small image of vectors.
-/// @param load   load(i, j, vector): the vector at row i and column j; called up to twice for each, the second time after
-///               some of the result is stored
+/// @param load   load(i, j, vector): the vector at row i and column j; called up to twice for each, the second time
+///               after some of the result is stored
 /// @param store  store(i, j, vector), likewise, once for each
 template <class Matrix, class Load, class Store, std::size_t Bytes = simd_bytes>
 [[gnu::always_inline]] inline void winograd_transform(const Load& load, const Store& store) {
   using Vector = typename Simd<float, Bytes>::type;
-  // Half of the rows at a time, or all three of them: at most 18 vectors between the two products, which 32 registers hold.
+  // Half of the rows at a time, or all three of them: at most 18 vectors between the two products, which 32 registers
+  // hold.
   constexpr int parts = Matrix::to % 2 == 0 ? 2 : 1, rows = Matrix::to / parts;
   unrolled<parts>([&](auto part) __attribute__((always_inline)) {
     constexpr int first = part * rows;

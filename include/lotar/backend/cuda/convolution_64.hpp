@@ -16,8 +16,8 @@
 ///
 /// A product is of the filter, whose 64 rows are the channels of the result, with a column for each of 256 pixels; its
 /// factors are read from shared memory: the filter, which stays there, 2 KiB, and pixels, 8 KiB, in the 128 cycles that
-/// the product takes, of the 16 KiB that could be. Of the results, those at pixel_grid.hpp's zeros are left out, 6 % for
-/// images of 32 x 32.
+/// the product takes, of the 16 KiB that could be. Of the results, those at pixel_grid.hpp's zeros are left out, 6 %
+/// for images of 32 x 32.
 namespace lotar::detail {
 
 inline constexpr unsigned conv_channels = 64;  // of the result
@@ -35,8 +35,8 @@ __host__ __device__ constexpr unsigned product_row(unsigned channel) {
 }
 
 /// A convolution of 64 channels.
-/// @tparam turned  the gradient of the input from that of the output, which is a convolution by the filter turned by 180
-///                 degrees, with in and out exchanged
+/// @tparam turned  the gradient of the input from that of the output, which is a convolution by the filter turned by
+///                 180 degrees, with in and out exchanged
 template <bool turned>
 struct Taps64 {
   static constexpr bool takes_moments = !turned;  // of the result
@@ -159,8 +159,8 @@ struct Convolution64 {
     }
   }
 
-  /// Sums of a thread's four channels: of values less those at the first place of the warpgroup's first tile, be it of a
-  /// pixel or not, and of their squares.
+  /// Sums of a thread's four channels: of values less those at the first place of the warpgroup's first tile, be it of
+  /// a pixel or not, and of their squares.
   struct Sums {
     float first[4] = {}, sum[4] = {}, squares[4] = {};
     unsigned counted = 0;

@@ -16,8 +16,8 @@
 namespace lotar::detail {
 
 /// The gradient of a filter [64, 3, 3, C], a part of the pixels a thread block: sums over pixels of dy's 64 channels,
-/// from registers, with those of the pixels of each tap, which lie in shared memory as in Convolution64. A product is of a
-/// tap, or of a row of taps of 8 channels, which lie side by side; two warpgroups share them.
+/// from registers, with those of the pixels of each tap, which lie in shared memory as in Convolution64. A product is
+/// of a tap, or of a row of taps of 8 channels, which lie side by side; two warpgroups share them.
 /// @tparam channels  C: 64 or 8
 template <unsigned channels>
 struct FilterGradient64 {

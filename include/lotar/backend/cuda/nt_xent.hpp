@@ -17,12 +17,13 @@
 /// NT-Xent by tensor cores, with no similarity in memory: a thread block keeps rows and passes over columns, as
 /// FlashAttention does.
 ///
-/// Factors are sums of two halves; of their four products the least is left out: a product is off by 2^-20 of its factors
-/// at most. Tensor cores cut off bits of their sums, so no more than 24 steps follow each other, and the gradient is summed
-/// further in floats. All in all a cosine is off by some 1e-6, and by 2e-5 at most; so is a gradient, of the sum of its
-/// terms' magnitudes.
+/// Factors are sums of two halves; of their four products the least is left out: a product is off by 2^-20 of its
+/// factors at most. Tensor cores cut off bits of their sums, so no more than 24 steps follow each other, and the
+/// gradient is summed further in floats. All in all a cosine is off by some 1e-6, and by 2e-5 at most; so is a
+/// gradient, of the sum of its terms' magnitudes.
 ///
-/// @source Dao et al., FlashAttention, NeurIPS 2022; Ootomo and Yokota, Recovering single precision accuracy from tensor
+/// @source Dao et al., FlashAttention, NeurIPS 2022; Ootomo and Yokota, Recovering single precision accuracy from
+///     tensor
 /// cores while surpassing the FP32 theoretical peak performance, IJHPCA 2022 (two halves; sums outside of the cores).
 namespace lotar::detail {
 

@@ -10,8 +10,8 @@
 /// The gradient of NT-Xent, see nt_xent.hpp.
 namespace lotar::detail {
 
-/// Row blocks x parts. The coefficients are multiplied by a power of 2 that makes the largest value of a block's matrix one
-/// for which halves have exponents enough: no more than 2^-36 of it is lost of any.
+/// Row blocks x parts. The coefficients are multiplied by a power of 2 that makes the largest value of a block's matrix
+/// one for which halves have exponents enough: no more than 2^-36 of it is lost of any.
 template <unsigned width>
 struct NtXentBackward {
   const std::uint32_t* halves;
@@ -106,7 +106,8 @@ struct NtXentBackward {
     copy_float(facts_to + threadIdx.x * 4, from + min(c, anchors.count - 1), c < anchors.count);
   }
 
-  /// A power of 2 with 2^12 <= the largest coefficient times it < 2^13, of those that the block's rows and columns have.
+  /// A power of 2 with 2^12 <= the largest coefficient times it < 2^13, of those that the block's rows and columns
+  /// have.
   __device__ float coefficient_power(std::byte* scratch, unsigned first, unsigned begin, unsigned end) const {
     float most = 0;
     const auto look = [&](unsigned from, unsigned to) {

@@ -13,8 +13,8 @@ namespace lotar::detail {
 /// The similarity of what a denominator leaves out.
 inline constexpr float left_out = -static_cast<float>(__builtin_inf());
 
-/// The largest cosine that an anchor's denominator has in a part of the columns, and the sum of exp(s_ab - s) there, with
-/// s of that cosine. The cosine is multiplied by the factors' magnitudes.
+/// The largest cosine that an anchor's denominator has in a part of the columns, and the sum of exp(s_ab - s) there,
+/// with s of that cosine. The cosine is multiplied by the factors' magnitudes.
 struct NtXentPart {
   float top, sum;
 };

@@ -11,8 +11,8 @@ namespace lotar::detail {
 
 /// Rows of a block, 32 of them a warp's; columns that it takes at a time.
 inline constexpr unsigned nt_xent_rows = 128, nt_xent_columns = 32, nt_xent_threads = 128;
-/// Unit rows are multiplied by this before they are split, so that halves do not run out of exponents; and what a cosine
-/// then has to be multiplied by.
+/// Unit rows are multiplied by this before they are split, so that halves do not run out of exponents; and what a
+/// cosine then has to be multiplied by.
 inline constexpr float nt_xent_magnitude = 0x1p10f, nt_xent_cosine = 0x1p-20f;
 
 inline constexpr float log2_e = 0x1.715476p0f;
@@ -57,8 +57,8 @@ struct SplitRows {
   }
 };
 
-/// Rows of halves in shared memory, in pieces of 16 bytes, which are permuted so that eight rows' pieces of one number lie
-/// in different banks.
+/// Rows of halves in shared memory, in pieces of 16 bytes, which are permuted so that eight rows' pieces of one number
+/// lie in different banks.
 template <unsigned width>
 struct HalvesTile {
   static constexpr unsigned pieces = 2 * width / 8, row_bytes = 16 * pieces;
@@ -75,8 +75,9 @@ struct HalvesTile {
     }
   }
 
-  /// What ldmatrix reads from a lane for two pieces, the first of an even number, of 16 rows, the first a multiple of 8:
-  /// for a left factor whose rows these are (or the transpose of right ones), and for right ones whose columns they are.
+  /// What ldmatrix reads from a lane for two pieces, the first of an even number, of 16 rows, the first a multiple of
+  /// 8: for a left factor whose rows these are (or the transpose of right ones), and for right ones whose columns they
+  /// are.
   __device__ static std::uint32_t left(std::uint32_t tile, unsigned row) {
     const unsigned lane = threadIdx.x % 32;
     return tile + (row + lane % 16) * row_bytes + (lane / 16 ^ lane % 8) * 16;
@@ -134,7 +135,8 @@ struct AnchorPairs {
 
   /// The other view of the same image.
   __device__ unsigned positive(unsigned a) const { return a < count / 2 ? a + count / 2 : a - count / 2; }
-  /// Whether a tile [32, 32] at multiples of 32 may have an anchor with itself or its positive, or columns beyond the last.
+  /// Whether a tile [32, 32] at multiples of 32 may have an anchor with itself or its positive, or columns beyond the
+  /// last.
   __device__ bool are_in(unsigned first_row, unsigned first_column) const {
     const unsigned half = count / 2, ahead = first_column + 31 - first_row;
     return first_row == first_column || ahead - half < 63 || ahead + half < 63 || first_column + 32 > count;

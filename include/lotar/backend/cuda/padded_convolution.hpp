@@ -15,8 +15,8 @@
 
 /// Convolutions of bf16 images of few channels, such as a network's first, as convolutions of 8 channels, those behind
 /// full of zeros: cuDNN's fast engines take multiples of 8. What is padded grows to up to 8 times its size, which is
-/// little where there are fewer than 8; cuDNN has its own ways for other numbers, and for gradients of filters, whose sums
-/// over all pixels it cuts better (see ConvolutionPlans).
+/// little where there are fewer than 8; cuDNN has its own ways for other numbers, and for gradients of filters, whose
+/// sums over all pixels it cuts better (see ConvolutionPlans).
 namespace lotar::detail {
 
 static_assert(padded_channels == pack_width<bf16>);  // a pixel is one store
@@ -44,8 +44,8 @@ struct AddUnpadded {
   }
 };
 
-/// Runs a convolution of bf16 with fewer than 8 channels, or the gradient of its data, by cuDNN as one of 8: from copies of
-/// x and the filter; a gradient into a scratch, whose part is then added.
+/// Runs a convolution of bf16 with fewer than 8 channels, or the gradient of its data, by cuDNN as one of 8: from
+/// copies of x and the filter; a gradient into a scratch, whose part is then added.
 /// @param amiss  out: what may have kept cuDNN from having a plan, if anything
 /// @return false if it has no plan, there are more channels, or the filter's gradient is asked for
 inline bool run_padded(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, std::string& amiss) {

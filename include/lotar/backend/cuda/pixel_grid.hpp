@@ -8,9 +8,9 @@
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
 
-/// The order of images' pixels in which 3x3 convolutions by wgmma compute and load them: one after the other, with a zero
-/// row before each image and a zero column before each row, so that the pixels of a tap are those of another from a later
-/// one on. They are cut in tiles.
+/// The order of images' pixels in which 3x3 convolutions by wgmma compute and load them: one after the other, with a
+/// zero row before each image and a zero column before each row, so that the pixels of a tap are those of another from
+/// a later one on. They are cut in tiles.
 namespace lotar::detail {
 
 inline constexpr unsigned tile_pixels = 256;
@@ -57,7 +57,8 @@ struct PixelPlace {
   }
 };
 
-/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so that the next stage may follow.
+/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so that the next stage may
+/// follow.
 __host__ __device__ inline unsigned stage_pixels(const PixelGrid& grid) { return tile_pixels + 2 * grid.pitch() + 2; }
 template <unsigned channels>
 __host__ __device__ unsigned stage_bytes(const PixelGrid& grid) {

@@ -9,8 +9,8 @@
 #include <lotar/core/backend.hpp>
 #include <lotar/core/pack.hpp>
 
-/// Gradients of the input of 1x1 convolutions that stride over pixels, added to what is there: cuDNN reads and writes all
-/// pixels for it.
+/// Gradients of the input of 1x1 convolutions that stride over pixels, added to what is there: cuDNN reads and writes
+/// all pixels for it.
 namespace lotar::detail {
 
 /// f(pixel of any image of y, channel): dx += d where the convolution reads it.

@@ -4,8 +4,8 @@
 
 #include <lotar/backend/cuda/mma.hpp>
 
-/// The instructions of Hopper's tensor cores, and what goes with them: products that a warpgroup, four warps, begins and
-/// waits for, of matrices in shared memory; barriers there that count arrivals.
+/// The instructions of Hopper's tensor cores, and what goes with them: products that a warpgroup, four warps, begins
+/// and waits for, of matrices in shared memory; barriers there that count arrivals.
 ///
 /// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a.
 ///
@@ -31,9 +31,9 @@ __device__ inline std::uint64_t descriptor_of_core_matrices(std::uint32_t addres
                                                             std::uint32_t across) {
   return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{along >> 4} << 16 | std::uint64_t{across >> 4} << 32;
 }
-/// A factor of rows of 128 bytes, one after the other, whose pieces of 16 bytes lie in the order of swizzled(). The order is
-/// of addresses, not of the matrix, so any row may be the first; the base offset is 0, since rows are counted from a
-/// multiple of 1024 bytes on.
+/// A factor of rows of 128 bytes, one after the other, whose pieces of 16 bytes lie in the order of swizzled(). The
+/// order is of addresses, not of the matrix, so any row may be the first; the base offset is 0, since rows are counted
+/// from a multiple of 1024 bytes on.
 /// @param address  of the first value: of a row, a multiple of 128, and 32 bytes further for each step of a product
 __device__ inline std::uint64_t descriptor_of_rows(std::uint32_t address) {
   return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
@@ -77,8 +77,8 @@ __device__ inline void multiply_64x256(float (&c)[128], std::uint64_t a, std::ui
       : "l"(a), "l"(b), "r"(static_cast<int>(add)), "n"(transposed ? 1 : 0));
 }
 
-/// sum += a b, of a [64, 16] in fragments, a warp's 16 rows each, and b [16, 64], whose core matrices hold 8 values of a
-/// row side by side. The fragments must stay as they are until the product is done.
+/// sum += a b, of a [64, 16] in fragments, a warp's 16 rows each, and b [16, 64], whose core matrices hold 8 values of
+/// a row side by side. The fragments must stay as they are until the product is done.
 __device__ inline void multiply_64x64(float (&c)[32], const std::uint32_t (&a)[4], std::uint64_t b) {
   asm volatile(
       "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
@@ -126,8 +126,8 @@ __device__ inline void more_registers() {
   asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(registers));
 }
 
-/// What was written to shared memory before, by this thread or by those that it has waited for at a barrier, is there for
-/// products that begin after.
+/// What was written to shared memory before, by this thread or by those that it has waited for at a barrier, is there
+/// for products that begin after.
 __device__ inline void writes_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 __device__ inline void store_word(std::uint32_t to, std::uint32_t word) {
@@ -160,8 +160,8 @@ __device__ inline void arrive_after_copies(std::uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
-/// Stages of shared memory that some threads fill, again and again, and others read: the i-th filling is of stage
-/// i % count. Each reader reads all fillings, or some: barriers tell only odd fillings of a stage from even ones, so one
+/// Stages of shared memory that some threads fill, again and again, and others read: the i-th filling is of stage i %
+/// count. Each reader reads all fillings, or some: barriers tell only odd fillings of a stage from even ones, so one
 /// that skips a filling must know from elsewhere that it was read.
 template <unsigned count>
 struct Stages {

@@ -12,9 +12,9 @@
 /// The mean and variance of each channel: of tiles of rows, then of all.
 namespace lotar::detail {
 
-/// The rows of a matrix cut in tiles, whose sums a block takes each; the tiles' sums are then added in order. Few rows, for
-/// many blocks where there are many columns, and since a sum of many large values loses digits; but no more than 2048 tiles
-/// unless they are of 512 rows.
+/// The rows of a matrix cut in tiles, whose sums a block takes each; the tiles' sums are then added in order. Few rows,
+/// for many blocks where there are many columns, and since a sum of many large values loses digits; but no more than
+/// 2048 tiles unless they are of 512 rows.
 struct NormTiles {
   std::size_t rows, cols, height, count;
 
@@ -72,9 +72,9 @@ struct NormParts {
     return counts ? counts[part * count_stride] : static_cast<A>(min(height, rows - part * height));
   }
 
-  /// Of columns from `first` on, the sums of a part's rows less the first part's mean, and of their squares. What is lost
-  /// where the squares about the mean of all are taken from these, is as much as if squares were rounded
-  /// 1 + (first mean - mean)^2 / variance times as coarsely: no more than 1 + rows of all / rows of the first part.
+  /// Of columns from `first` on, the sums of a part's rows less the first part's mean, and of their squares. What is
+  /// lost where the squares about the mean of all are taken from these, is as much as if squares were rounded 1 +
+  /// (first mean - mean)^2 / variance times as coarsely: no more than 1 + rows of all / rows of the first part.
   struct Powers {
     NormParts parts;
     std::size_t first;
