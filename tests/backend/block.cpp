@@ -125,19 +125,27 @@ struct Scratch {
   static std::size_t bytes(std::size_t n) { return scratch_size<double>(n) + scratch_size<std::uint8_t>(n); }
 };
 
-/// The same, of scratch that is more than a GPU's shared memory.
+/// The same, of scratch that is more than a GPU's shared memory, of which both ends are used.
 struct LargeScratch {
   View<float, 2, Memory> out;
-  static constexpr std::size_t before = std::size_t{300} << 10;
+  static constexpr std::size_t between = std::size_t{300} << 10;
   static constexpr bool large_scratch = true;
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
-    block.template scratch<std::uint8_t>(before);
+    const std::size_t n = out.extent(1);
+    float* const first = block.template scratch<float>(n);
+    block.template scratch<std::uint8_t>(between);
+    block.for_each(n, [&](std::size_t j) { first[n - 1 - j] = static_cast<float>(i); });
     Scratch{out}(block, i);
+    block.for_each(n, [&](std::size_t j) { out(i, j) += first[j]; });
   }
+  static std::size_t bytes(std::size_t n) { return scratch_size<float>(n) + between + Scratch::bytes(n); }
 };
 
+/// @tparam large  of scratch that may be more than a GPU's shared memory
+template <bool large>
 struct FreshScratch {
+  static constexpr bool large_scratch = large;
   View<float, 2, Memory> out;
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t i) const {
@@ -279,18 +287,26 @@ TEST_CASE("scratch may be more than a GPU's shared memory") {
   constexpr std::size_t items = 700, n = 70;  // more than run at a time
   TestBackend b;
   const Array<float, 2> out(b, {items, n});
-  b.for_each_block(items, Work{n, LargeScratch::before + Scratch::bytes(n)}, LargeScratch{out});
-  const auto host = out.to_host(b);
-  for (std::size_t i = 0; i < host.size(); ++i)
-    REQUIRE(host[i] == static_cast<float>(static_cast<double>(i / n + (i % n) * (i % n))));
+  auto step = b.record([&] { b.for_each_block(items, Work{n, LargeScratch::bytes(n)}, LargeScratch{out}); });
+  for (int call = 0; call < 4; ++call) {
+    b.fill(out.view(), 0);
+    step();
+    const auto host = out.to_host(b);
+    for (std::size_t i = 0; i < host.size(); ++i)
+      REQUIRE(host[i] == static_cast<float>(static_cast<double>(2 * (i / n) + (i % n) * (i % n))));
+  }
 }
 
 TEST_CASE("poisoned scratch is NaN for each work item") {
   TestBackend b({.poison_allocations = true});
-  const Array<float, 2> out(b, {9, 77});
-  b.fill(out.view(), 0);
-  b.for_each_block(9, Work{77, scratch_size<float>(77)}, FreshScratch{out});
-  for (const float v : out.to_host(b)) REQUIRE(std::isnan(v));
+  const Array<float, 2> out(b, {700, 77});
+  const auto check = [&](std::size_t bytes, const auto& kernel) {
+    b.fill(out.view(), 0);
+    b.for_each_block(700, Work{77, bytes}, kernel);
+    for (const float v : out.to_host(b)) REQUIRE(std::isnan(v));
+  };
+  check(scratch_size<float>(77), FreshScratch<false>{out});
+  check(std::size_t{300} << 10, FreshScratch<true>{out});
 }
 
 TEST_CASE_TEMPLATE("add and leader", T, std::uint32_t, std::int32_t, std::uint64_t) {

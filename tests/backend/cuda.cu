@@ -1,6 +1,7 @@
 #include <lotar/backend/cuda.hpp>
 
 #include <cstddef>
+#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -23,6 +24,10 @@ using Array = Tensor<T, N, Cuda>;
 struct Greedy {
   template <class Block>
   LOTAR_FN void operator()(Block&, std::size_t) const {}
+};
+
+struct LargeGreedy : Greedy {
+  static constexpr bool large_scratch = true;
 };
 
 /// What calling f throws, as text.
@@ -67,15 +72,23 @@ TEST_CASE("more scratch than a thread block can have is refused by kernel and si
   CHECK(text.find("Greedy: wants 1048576 bytes of scratch a work item, the device has ") != std::string::npos);
 }
 
-TEST_CASE("max_scratch_bytes is what every block may have, and no less than the device promises") {
+TEST_CASE("a block may have all of the shared memory that reductions leave, and a large one more") {
   Cuda b;
-  const std::size_t most = b.max_scratch_bytes();
-  CHECK(most >= 40 * 1024);
-  for (const std::size_t items : {1u, 100000u}) {
-    b.for_each_block(3, Work{items, most}, Greedy{});
-    b.sync();
+  cudaDeviceProp device{};
+  cudaGetDeviceProperties(&device, 0);
+  const auto launch = [&](Work work, const auto& f) {
+    return refusal([&] {
+      b.for_each_block(3, work, f);
+      b.sync();
+    });
+  };
+  for (const auto& [items, threads] : {std::pair{1u, CudaBlock::least_threads}, {100000u, CudaBlock::most_threads}}) {
+    const std::size_t most = device.sharedMemPerBlockOptin - std::size_t{threads} * CudaBlock::partial_bytes;
+    CHECK(launch(Work{items, most}, Greedy{}) == "");
+    CHECK(launch(Work{items, most + 1}, Greedy{}) != "");
+    CHECK(launch(Work{items, most + 1}, LargeGreedy{}) == "");
   }
-  CHECK(refusal([&] { b.for_each_block(1, Work{100000, most + 1}, Greedy{}); }) != "");
+  CHECK_THROWS_AS(b.for_each_block(1, Work{1, std::size_t{0} - 8}, LargeGreedy{}), std::bad_alloc);
 }
 
 TEST_CASE("a kernel takes much scratch from several threads at once") {

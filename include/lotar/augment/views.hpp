@@ -84,8 +84,9 @@ void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_
 /// @param out         [2n, h, w, 3] out: view v of row i is out[v n + i]; n may be less than batch_size in a last batch
 /// @throws ShapeError if the shapes differ from these.
 /// @throws ConfigError for an option of the pipeline out of its range.
-/// @cost   scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables. A
-///         GPU has some 200 KiB of fast memory for it; larger images, from about 96x96 on, are made in its main memory.
+/// @cost   scratch a view: two float images of the largest size between two operations (24 KiB at 32x32), and tables.
+///         On a GPU it is in shared memory, if that has room for it: 99 to 227 KiB by model, for images below 64x64 to
+///         96x96; else in main memory, for as many views at a time as 1 GiB holds.
 template <class T, Backend B, class... Operations>
 void two_views(B& b, const In<std::uint8_t, 4, B>& images, const In<std::uint32_t, 1, B>& order, std::size_t batch_size,
                const In<Clock, 1, B>& clock, std::uint64_t seed, const Pipeline<Operations...>& pipeline,

@@ -188,8 +188,8 @@ class Cpu {
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>.
   /// @param x  as conv2d_forward's
   /// @throws ShapeError if the shapes do not fit.
-  /// @cost flops as conv2d_forward; scratch: up to 16 filters, in 20 MiB at most, or by Winograd's algorithm up to 32
-  ///       times four filters, in 64 MiB at most or four; and some padded images or tiles a thread
+  /// @cost flops as conv2d_forward; scratch: up to 16 sums of the filter's size, in 20 MiB, or one; by Winograd's
+  ///       algorithm up to 32 of four times that size, in 64 MiB, or one; and some padded images or tiles a thread
   template <class X, class T = std::remove_const_t<X>>
   void conv2d_backward_filter(const ConvInput<std::type_identity_t<T>, Memory>& x, const View<X, 4, Memory>& dy,
                               Conv2d conv, double beta,

@@ -139,8 +139,10 @@ class Cuda {
   }
 
   /// f(block, i) for every i < n: the threads of a thread block work on each together. Scratch lies in shared memory;
-  /// if that is too small, and f has large_scratch, in the device's, twice as often as there are multiprocessors.
-  /// @throws CudaError if a thread block cannot have as much scratch.
+  /// what does not fit there, if f has large_scratch, in memory from the pool, for at most two blocks a multiprocessor
+  /// and in 1 GiB, or for one block.
+  /// @throws CudaError if scratch does not fit and f has no large_scratch, or the device has no memory for it,
+  ///         std::bad_alloc if it is more than SIZE_MAX / 2 bytes.
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
     stream_->activate();

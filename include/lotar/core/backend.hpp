@@ -72,7 +72,8 @@ void check_gemm(Op op_a, Op op_b, const A& a, const B& b, const C& c) {
 /// What the threads of one work item of for_each_block share: about how many items it loops over, which decides the
 /// number of threads, and the bytes that scratch() may hand out. A kernel that a GPU runs faster by small blocks, as
 /// where each thread needs many registers, says so by a constant most_threads, a power of two from 64 on; one whose
-/// scratch may be more than a GPU's shared memory, some 200 KiB, by a constant large_scratch = true.
+/// scratch may be more than the shared memory of a GPU's block, 99 to 227 KiB by model, by a constant
+/// large_scratch = true.
 struct Work {
   std::size_t items = 1;
   std::size_t scratch_bytes = 0;

@@ -100,7 +100,8 @@ void run_convolution(Threads& threads, const Mapping& m, std::size_t n,
   using Element = typename P::Element;
   std::size_t most = 0;
   for (const Phase& phase : m.phases) most = max(most, phase.rows * phase.cols);
-  const std::size_t group = images_together(n, most), line = m.w * m.c;
+  constexpr std::size_t enough = 192;  // pixels that fill tiles
+  const std::size_t group = images_together(n, most, enough), line = m.w * m.c;
   const std::vector<Place> all = places(m, group);
   threads.parallel((n + group - 1) / group, 1, [&](std::size_t g) {
     const std::size_t first = g * group, images = min(group, n - first);

@@ -75,7 +75,8 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   using A = Accum<T>;
   using Element = typename P::Element;
   const std::size_t rows = dfilter.extent(1), span = dfilter.extent(2) * m.c;
-  const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels);
+  constexpr std::size_t piece = 256;  // steps that are summed in registers, or a line
+  const std::size_t pixels = m.rows * m.cols, group = images_together(n, pixels, piece);
   const std::size_t steps = (m.cols + P::together - 1) / P::together;  // of the sum, along a line
   const std::size_t groups = group == 0 ? 0 : (n + group - 1) / group;
   // Partial sums: some, each of so many pixels that adding them up takes little; of ResNet-18's largest 3x3 filter that
@@ -88,7 +89,6 @@ void run_filter_gradient(B& b, Threads& threads, const Mapping& m, std::size_t s
   A* const partial = memory.get();
   if (groups == 0) std::memset(partial, 0, dfilter.size() * sizeof(A));
 
-  constexpr std::size_t piece = 256;  // steps that are summed in registers, or a line
   const std::size_t lines = max<std::size_t>(1, piece / max<std::size_t>(1, steps));
   // Where partial sums are few, threads share them by output channels, each padding the images for itself.
   const std::size_t panels = (m.k + P::cols - 1) / P::cols;

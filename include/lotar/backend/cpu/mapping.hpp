@@ -114,9 +114,8 @@ inline Mapping backward_mapping(const Extents<4>& x, const Extents<4>& filter, c
   return m;
 }
 
-/// Images that are worked on together, so that small ones fill their tiles.
-inline std::size_t images_together(std::size_t n, std::size_t pixels) {
-  constexpr std::size_t enough = 192;  // pixels
+/// Images that are worked on together, so that small ones have `enough` pixels.
+inline std::size_t images_together(std::size_t n, std::size_t pixels, std::size_t enough) {
   return min(n, max<std::size_t>(1, enough / max<std::size_t>(1, pixels)));
 }
 

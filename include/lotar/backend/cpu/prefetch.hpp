@@ -21,7 +21,7 @@ template <class T>
 class Prefetch {
  public:
   /// @param n        values; none is fetched if there are none
-  /// @param fetches  calls of fetch() that will do, at least 1
+  /// @param fetches  calls of fetch() after which all is fetched, at least 1
   /// @param written  rather than read
   template <class T>
   Prefetch(const T* values, std::size_t n, std::size_t fetches, bool written = false)

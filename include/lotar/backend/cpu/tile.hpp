@@ -121,22 +121,22 @@ class Tile {
 
 /// Calls f with a Tile of the fewest registers that hold `cols` columns. f is to be inlined always, as a lambda with
 /// that attribute is: a tile passed on by reference lies in memory.
-template <class T, int Rows = tile_rows, class F>
+template <class T, int Rows = tile_rows, class F, std::size_t Bytes = simd_bytes>
 [[gnu::always_inline]] inline void with_tile(std::size_t cols, const F& f) {
-  if (cols > static_cast<std::size_t>(Simd<T>::width)) {
-    Tile<T, 2, simd_bytes, Rows> tile;
+  if (cols > static_cast<std::size_t>(Simd<T, Bytes>::width)) {
+    Tile<T, 2, Bytes, Rows> tile;
     f(tile);
   } else {
-    Tile<T, 1, simd_bytes, Rows> tile;
+    Tile<T, 1, Bytes, Rows> tile;
     f(tile);
   }
 }
 
 /// Likewise, of the fewest thirds of tile_rows that hold `rows`. A third divides a vector's width.
-template <class T, class F>
+template <class T, class F, std::size_t Bytes = simd_bytes>
 [[gnu::always_inline]] inline void with_tile(std::size_t rows, std::size_t cols, const F& f) {
   constexpr int third = tile_rows / 3;
-  static_assert(tile_rows % 3 == 0 && Simd<T>::width % third == 0);
+  static_assert(tile_rows % 3 == 0 && Simd<T, Bytes>::width % third == 0);
   if (rows <= third)
     with_tile<T, third>(cols, f);
   else if (rows <= 2 * third)

@@ -51,8 +51,8 @@ struct WinogradPlace {
         col(tile % s.across() * winograd_outputs) {}
 };
 
-/// Where in the images that `s` reads a tile begins, for what is fetched ahead: padding is ignored. It does not fall
-/// with the tile, and is the images' end for tile == s.tiles().
+/// Where in the images that `s` reads a tile begins, for what is fetched ahead: padding is ignored. It never decreases
+/// from tile to tile, and is the images' end for tile == s.tiles().
 inline std::size_t winograd_source(const WinogradShape& s, std::size_t tile) {
   const WinogradPlace at(s, tile);
   return (at.image * s.h * s.w + min(at.row * s.w + min(at.col, s.w), s.h * s.w)) * s.c;
@@ -304,7 +304,8 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
                          {out + write, winograd_target(s, last) - write, all, true}};
     for (std::size_t product = 0; product < winograd_products; ++product)
       for (std::size_t panel = 0; panel < panels; ++panel) {
-        const std::size_t at = product * plane + panel * panel_size, next = at + panel_size;
+        const std::size_t at = product * plane + panel * panel_size;
+        const std::size_t next = panel + 1 < panels ? at + panel_size : (product + 1) * plane;
         Prefetch panel_ahead[] = {{u + next, min(panel_size, winograd_products * plane - next), fetches}};
         winograd_multiply(v, product, u + at, min(width, s.k - panel * width), m, panel * width,
                           large ? std::span<Prefetch>(panel_ahead) : std::span<Prefetch>(pixels));

@@ -135,8 +135,8 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
 /// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles
 /// are summed by one thread each, which transforms some tiles at a time; those that do not share out evenly, by all
 /// threads together. Then the groups' sums are added in order.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group of 512 tiles or more, of
-///        which there are at most 32, in 64 MiB if these hold any; and some tiles a thread
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group, and some tiles a thread.
+///        There is a group for every 512 tiles, but at most 32, and no more than 64 MiB hold, or one.
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
                        double beta, float* dfilter) {
@@ -144,11 +144,11 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
   constexpr std::size_t most_step = 48;  // channels: a multiple of every tile_rows and of every vector's width
   const std::size_t tiles = s.tiles();
   WinogradPlanes du{nullptr, rounded_up(s.c, tile_rows / 3), s.k, width};
-  // These set the order of the sums. Larger ones, that no core's cache holds, are read and written less often.
+  // These set the order of the sums. Larger sums, which no core's cache holds, are read and written less often.
   constexpr std::size_t group_tiles = 512, most_groups = 32, most_bytes = std::size_t{64} << 20;
   const std::size_t piece = s.c * s.k <= std::size_t{1} << 14 ? 64 : 128, pieces = (tiles + piece - 1) / piece;
-  const std::size_t groups =
-      max<std::size_t>(1, min(min(tiles / group_tiles, most_groups), most_bytes / (du.size() * sizeof(float))));
+  const std::size_t groups = max<std::size_t>(
+      1, min(min(tiles / group_tiles, most_groups), most_bytes / (winograd_products * s.c * s.k * sizeof(float))));
   const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
   // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of
   // loops.

@@ -16,7 +16,8 @@ class CudaBlock {
   static constexpr unsigned least_threads = 64, most_threads = 512;
   static constexpr unsigned partial_bytes = 16;  ///< a thread
 
-  /// @param partials  shared memory for reductions
+  /// @param partials  shared memory for reductions: partial_bytes a thread
+  /// @param scratch   the block's own, aligned to 64 bytes, in shared memory or the device's
   __device__ CudaBlock(std::byte* partials, std::byte* scratch) : partials_(partials), scratch_(scratch) {}
 
   template <class G>

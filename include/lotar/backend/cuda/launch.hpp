@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <type_traits>
 
@@ -15,7 +16,7 @@
 #include <lotar/core/math.hpp>
 #include <lotar/core/pack.hpp>
 
-/// Loops as kernels. The number of threads depends on the problem alone.
+/// Loops as kernels. The threads of a block, and so the bits of a result, depend on the problem alone.
 namespace lotar::detail {
 
 inline constexpr unsigned loop_threads = 256;
@@ -143,6 +144,9 @@ unsigned block_threads(Work work) {
   return threads;
 }
 
+/// Bytes of the device's memory that blocks have as scratch together; one block may have more.
+inline constexpr std::size_t large_scratch_bytes = std::size_t{1} << 30;
+
 template <class F>
 void launch_blocks(CudaStream& stream, std::size_t n, Work work, const F& f) {
   if (n == 0) return;
@@ -153,8 +157,11 @@ void launch_blocks(CudaStream& stream, std::size_t n, Work work, const F& f) {
   const std::size_t poison = device.options().poison_allocations ? work.scratch_bytes : 0;
   if (work.scratch_bytes > most_shared - reserved) {
     if constexpr (requires { requires F::large_scratch; }) {
-      const unsigned grid = blocks(min(n, std::size_t{2} * device.multiprocessors()), 1);
+      if (work.scratch_bytes > SIZE_MAX / 2) throw std::bad_alloc();
       const std::size_t bytes = scratch_size<std::byte>(work.scratch_bytes);
+      const std::size_t most =
+          max<std::size_t>(1, min(large_scratch_bytes / bytes, 2 * std::size_t{device.multiprocessors()}));
+      const unsigned grid = blocks(min(n, most), 1);
       const auto scratch = stream.allocate<std::byte>(grid * bytes);
       launch("for_each_block", stream.get(), large_block_kernel<F>, dim3(grid), dim3(threads), reserved, f, n, poison,
              scratch.get(), bytes);
