@@ -31,8 +31,8 @@ std::vector<float> features(const std::vector<std::int32_t>& labels, std::size_t
   return x;
 }
 
-/// The classes of some queries by their 20 nearest of N samples, of 512 features. Args: samples, queries, scores at
-/// once.
+/// The classes of some queries by their 20 nearest of N samples, of 512 features. Args:
+/// samples, queries, scores at once.
 void knn(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0)), count = static_cast<std::size_t>(state.range(1));
   std::vector<std::int32_t> known(n), wanted(count);

@@ -193,8 +193,8 @@ BENCHMARK(backward_filter<lotar::bf16, 0>)->Name("backward_filter_bf16")->Apply(
 BENCHMARK(backward_filter<lotar::bf16, 1>)->Name("backward_filter_bf16_added")->Apply(shapes);
 
 #if !defined(__CUDACC__)
-// Each algorithm, also where Cpu takes the other one: how the bounds in detail::winograd_wins and detail::by_winograd
-// are measured.
+// Each algorithm, also where Cpu takes the other one: how the bounds in detail::winograd_wins and
+// detail::by_winograd are measured.
 
 class Direct : public lotar::Cpu {
  public:

@@ -17,8 +17,8 @@ using namespace lotar;
 // 3x3 convolutions of bf16 to 64 channels, for which some devices have kernels of their own.
 namespace {
 
-/// Of the largest: one rounding to bf16, and two, where what is rounded is added to. Some round gradients of filters,
-/// too.
+/// Of the largest: one rounding to bf16, and two, where what is rounded is added to. Some
+/// round gradients of filters, too.
 constexpr double once = 4e-3, twice = 8e-3;
 
 template <class T, std::size_t N = 1>

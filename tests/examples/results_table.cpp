@@ -12,8 +12,8 @@ using doctest::Approx;
 
 namespace {
 
-/// A run whose probe gave `all` over All, 10 less over the groups and a deviation of a tenth; and whose kNN half of
-/// that.
+/// A run whose probe gave `all` over All, 10 less over the groups and a deviation of a
+/// tenth; and whose kNN half of that.
 RunScores run(const std::string& method, std::uint64_t split, std::uint64_t seed, double all) {
   const double group = all - 10, std = all / 10;
   return {method, split, seed, {group, group, group, all, std}, {group / 2, group / 2, group / 2, all / 2, std / 2}};

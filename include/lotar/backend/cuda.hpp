@@ -174,9 +174,8 @@ class Cuda {
   /// @throws ShapeError if the shapes do not fit.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
   /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By
-  ///     cuDNN:
-  /// what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it times some,
-  /// and waits; scratch then: as much as the result besides.
+  /// cuDNN: what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it
+  /// times some, and waits; scratch then: as much as the result besides.
   template <class T>
   void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -219,8 +218,7 @@ class Cuda {
   /// bf16 is summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is
   /// added: cuDNN is many times slower at a gradient of floats.
   /// @cost as conv2d_forward; scratch of our own kernels: a filter, of at least 8 channels, for each multiprocessor,
-  ///     and
-  /// two where it has no more channels than that
+  /// and two where it has no more channels than that
   template <class X>
   void conv2d_backward_filter(const View<X, 4, Memory>& x,
                               const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,

@@ -8,8 +8,8 @@
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/config.hpp>
 
-/// Neighbours in memory that are read and written at once: a GPU's threads reach its bandwidth by 16 bytes each, not by
-/// 2.
+/// Neighbours in memory that are read and written at once: a GPU's threads reach its
+/// bandwidth by 16 bytes each, not by 2.
 namespace lotar {
 
 /// The values of T in 16 bytes.

@@ -97,8 +97,8 @@ class Random {
   int used_ = 4;
 };
 
-/// Puts fewer than 2^32 values into a random order, each as likely as any other, by Fisher and Yates' method. Host
-/// only.
+/// Puts fewer than 2^32 values into a random order, each as likely as any other, by
+/// Fisher and Yates' method. Host only.
 template <class T>
 void shuffle(std::span<T> values, Random& random) {
   for (std::size_t i = values.size(); i > 1; --i)

@@ -60,8 +60,8 @@ inline std::optional<std::uint64_t> available_memory() {
 /// Reads images of any sizes and makes squares of them (fit_square), kept in memory.
 ///
 /// @param list  at least one image; the files are JPEG or PNG, by their contents.
-/// @throws ConfigError if an option is out of range, or `copies` of the images would need more memory than the machine
-///     has left.
+/// @throws ConfigError if an option is out of range, or `copies` of the images would need more
+///         memory than the machine has left.
 /// @throws IoError if a file is missing or not a sound image; the first such in the list, with any number of threads.
 /// @cost   images x size^2 x 3 bytes; a thread decodes one image at a time.
 inline Dataset load_images(ImageList list, std::string name, const LoadOptions& options = {}) {

@@ -44,8 +44,8 @@ struct Protocol {
 ///                 from small normal weights, the best epoch, groups of 4, 3, 3. SDCLR publishes which images it holds
 ///                 out; of CIFAR-100 it leaves 5000 more unused.
 ///   bcl           BCL's: features in eval mode, Adam from 1e-2 down to 1e-6 in 500 epochs of batches of 1000, groups
-///                 as SDCLR; few-shot results are means over 5 draws. BCL takes SDCLR's training images, here it is
-///                 all.
+///                 as SDCLR; few-shot results are means over 5 draws. BCL takes SDCLR's
+///                 training images, here it is all.
 inline const Protocol protocols[] = {
     {"thesis", {.learning_rate = 3e-4, .epochs = 90, .batch_size = 512}, GroupConvention::thesis},
     {.name = "thesis_code",

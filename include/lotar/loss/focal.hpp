@@ -29,8 +29,8 @@ struct FocalLoss {
 
 }  // namespace detail
 
-/// Focal loss: each loss l = -log p becomes (1 - p)^gamma l, so that anchors whose positive is found already count
-/// less.
+/// Focal loss: each loss l = -log p becomes (1 - p)^gamma l, so that anchors whose
+/// positive is found already count less.
 ///
 /// @param losses  [n] in and out, >= 0, in nats
 /// @param gamma   > 0; 2 in the paper

@@ -247,8 +247,8 @@ void pair_coefficients(B& b, In<T, 1, B> w, Out<T, 1, B> coefficients) {
 /// @param losses  [2N] as nt_xent_forward gave them
 /// @param dz      [2N, D] added to
 /// @throws ShapeError if the shapes differ from these, ConfigError unless the sign is 1, -1 or 0.
-/// @cost   some 10 N D flops of raw rows, 30 N D of unit rows, and eight passes over d by one block; N values of
-///     scratch.
+/// @cost   some 10 N D flops of raw rows, 30 N D of unit rows, and eight passes over d by
+///         one block; N values of scratch.
 template <Backend B, class T>
 void lotar_weights_backward(B& b, In<T, 2, B> z, In<T, 1, B> d, In<T, 1, B> losses, const LotarOptions& options,
                             Out<T, 2, B> dz) {

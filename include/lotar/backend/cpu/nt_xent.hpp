@@ -194,8 +194,8 @@ bool nt_xent_forward(B& b, Threads& threads, const float* u, std::size_t m, std:
   return true;
 }
 
-/// du = the gradient by u of the sum over a of coefficients[a] losses[a], with of_positives[a] for the share of
-/// positives.
+/// du = the gradient by u of the sum over a of coefficients[a] losses[a], with
+/// of_positives[a] for the share of positives.
 ///
 /// @param u  [m, d]
 /// @param log_sum_exp, coefficients, of_positives  [m]

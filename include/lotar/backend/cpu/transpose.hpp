@@ -8,8 +8,8 @@
 
 namespace lotar::detail {
 
-/// Exchanges blocks of Half lanes between two registers: the low ones of each pair of blocks go to one, the high ones
-/// to the other.
+/// Exchanges blocks of Half lanes between two registers: the low ones of each pair of blocks go to
+/// one, the high ones to the other.
 template <int Half, class Vector, int... I>
 [[gnu::always_inline]] inline void exchange(Vector& low, Vector& high, std::integer_sequence<int, I...>) {
   constexpr int width = sizeof...(I);

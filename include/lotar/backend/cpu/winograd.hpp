@@ -295,8 +295,7 @@ void winograd_by_tiles(B& b, Threads& threads, const WinogradShape& s, const Con
     std::memset(zeros, 0, s.c * sizeof(T));
     winograd_input(s, source, zeros, first, count, v, 0);
     clear_rows(v, count);
-    // A large filter's next panel is fetched ahead; else the next block's source, and the pixels that this block
-    // writes.
+    // Fetched ahead: of a large filter the next panel, else the next block's source and the pixels to be written.
     const std::size_t last = first + count, after = min(last + count, s.tiles()), fetches = winograd_fetches(v);
     const std::size_t read = winograd_source(s, last), write = winograd_target(s, first);
     const std::size_t all = winograd_products * panels * fetches;

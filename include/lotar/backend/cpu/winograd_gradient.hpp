@@ -150,8 +150,7 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
   const std::size_t groups = max<std::size_t>(
       1, min(min(tiles / group_tiles, most_groups), most_bytes / (winograd_products * s.c * s.k * sizeof(float))));
   const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
-  // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for the start of
-  // loops.
+  // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for starting loops.
   const std::size_t workers = static_cast<std::size_t>(threads.count()), alone = groups / workers * workers;
   const std::size_t together = 128 * max<std::size_t>(1, min(workers / 4, std::size_t{1024} / (s.c + s.k)));
 

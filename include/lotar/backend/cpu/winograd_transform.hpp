@@ -107,8 +107,8 @@ struct WinogradMatrices {
 template <class Matrix, class Load, class Store, std::size_t Bytes = simd_bytes>
 [[gnu::always_inline]] inline void winograd_transform(const Load& load, const Store& store) {
   using Vector = typename Simd<float, Bytes>::type;
-  // Half of the rows at a time, or all three of them: at most 18 vectors between the two products, which 32 registers
-  // hold.
+  // Half of the rows at a time, or all three of them: at most 18 vectors between the two
+  // products, which 32 registers hold.
   constexpr int parts = Matrix::to % 2 == 0 ? 2 : 1, rows = Matrix::to / parts;
   unrolled<parts>([&](auto part) __attribute__((always_inline)) {
     constexpr int first = part * rows;

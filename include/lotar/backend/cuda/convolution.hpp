@@ -18,10 +18,10 @@
 
 namespace lotar::detail {
 
-/// Runs a convolution whose factors are T by our own kernels if it is one of theirs, or else by the first of these that
-/// cuDNN has a plan for: few channels of bf16 as more; where the result is wider than T, through a scratch of T;
-/// straight into the result; where cuDNN cannot add to that, through a scratch of its type; else by `direct` over
-/// [rows, cols].
+/// Runs a convolution whose factors are T by our own kernels if it is one of theirs, or else by the first of
+/// these that cuDNN has a plan for: few channels of bf16 as more; where the result is wider than T, through a
+/// scratch of T; straight into the result; where cuDNN cannot add to that, through a scratch of its type; else
+/// by `direct` over [rows, cols].
 ///
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
 /// up to thirty times as long, so it is rounded to bf16 once, after sums of floats, as under PyTorch's autocast: an

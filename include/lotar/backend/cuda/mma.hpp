@@ -59,8 +59,8 @@ __device__ inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t 
                : "memory");
 }
 
-/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done(); or writes zeros and does not
-/// read.
+/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done(); or
+/// writes zeros and does not read.
 __device__ inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
                "r"(read ? 16 : 0)

@@ -22,9 +22,9 @@
 /// gradient is summed further in floats. All in all a cosine is off by some 1e-6, and by 2e-5 at most; so is a
 /// gradient, of the sum of its terms' magnitudes.
 ///
-/// @source Dao et al., FlashAttention, NeurIPS 2022; Ootomo and Yokota, Recovering single precision accuracy from
-///     tensor
-/// cores while surpassing the FP32 theoretical peak performance, IJHPCA 2022 (two halves; sums outside of the cores).
+/// @source Dao et al., FlashAttention, NeurIPS 2022; Ootomo and Yokota, Recovering single precision
+/// accuracy from tensor cores while surpassing the FP32 theoretical peak performance, IJHPCA 2022 (two
+/// halves; sums outside of the cores).
 namespace lotar::detail {
 
 /// A thread block of f, which gets its shared memory.

@@ -106,8 +106,8 @@ struct NtXentBackward {
     copy_float(facts_to + threadIdx.x * 4, from + min(c, anchors.count - 1), c < anchors.count);
   }
 
-  /// A power of 2 with 2^12 <= the largest coefficient times it < 2^13, of those that the block's rows and columns
-  /// have.
+  /// A power of 2 with 2^12 <= the largest coefficient times it < 2^13, of those that the
+  /// block's rows and columns have.
   __device__ float coefficient_power(std::byte* scratch, unsigned first, unsigned begin, unsigned end) const {
     float most = 0;
     const auto look = [&](unsigned from, unsigned to) {

@@ -75,9 +75,9 @@ struct HalvesTile {
     }
   }
 
-  /// What ldmatrix reads from a lane for two pieces, the first of an even number, of 16 rows, the first a multiple of
-  /// 8: for a left factor whose rows these are (or the transpose of right ones), and for right ones whose columns they
-  /// are.
+  /// What ldmatrix reads from a lane for two pieces, the first of an even number, of 16 rows, the first a
+  /// multiple of 8: for a left factor whose rows these are (or the transpose of right ones), and for
+  /// right ones whose columns they are.
   __device__ static std::uint32_t left(std::uint32_t tile, unsigned row) {
     const unsigned lane = threadIdx.x % 32;
     return tile + (row + lane % 16) * row_bytes + (lane / 16 ^ lane % 8) * 16;
@@ -135,8 +135,8 @@ struct AnchorPairs {
 
   /// The other view of the same image.
   __device__ unsigned positive(unsigned a) const { return a < count / 2 ? a + count / 2 : a - count / 2; }
-  /// Whether a tile [32, 32] at multiples of 32 may have an anchor with itself or its positive, or columns beyond the
-  /// last.
+  /// Whether a tile [32, 32] at multiples of 32 may have an anchor with itself or its
+  /// positive, or columns beyond the last.
   __device__ bool are_in(unsigned first_row, unsigned first_column) const {
     const unsigned half = count / 2, ahead = first_column + 31 - first_row;
     return first_row == first_column || ahead - half < 63 || ahead + half < 63 || first_column + 32 > count;

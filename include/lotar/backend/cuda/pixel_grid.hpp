@@ -57,8 +57,8 @@ struct PixelPlace {
   }
 };
 
-/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so that the next stage may
-/// follow.
+/// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so
+/// that the next stage may follow.
 __host__ __device__ inline unsigned stage_pixels(const PixelGrid& grid) { return tile_pixels + 2 * grid.pitch() + 2; }
 template <unsigned channels>
 __host__ __device__ unsigned stage_bytes(const PixelGrid& grid) {
