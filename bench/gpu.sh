@@ -25,7 +25,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sanitized=(backend.block backend.backend backend.convolution backend.cuda ops.reduce ops.radix_select loss.nt_xent nn.batch_norm augment.views)
+sanitized=(backend.{block,backend,convolution}.cuda backend.cuda backend.cuda_convolution ops.{reduce,radix_select}.cuda
+  loss.nt_xent.cuda nn.batch_norm.cuda augment.views.cuda)
 sanitizers=(memcheck racecheck initcheck synccheck)
 packages=(doctest-dev libbenchmark-dev libbenchmark1debian nlohmann-json3-dev libxtensor-dev xtl-dev libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5
   zlib1g-dev zlib1g libpng-dev libpng16-16 libjpeg-dev libjpeg62-turbo-dev libjpeg62-turbo)
@@ -198,8 +199,7 @@ build_all() {
   for name in "${all[@]}"; do
     if [[ $name == bench.* ]]; then benches+=("$name"); else tests+=("$name"); fi
   done
-  if wanted tests; then targets+=("${tests[@]}"); elif wanted sanitizers; then targets+=("${sanitized[@]/%/.cuda}"); fi
-  targets=("${targets[@]/#backend.cuda.cuda/backend.cuda}")  # a source about CUDA itself: no twin
+  if wanted tests; then targets+=("${tests[@]}"); elif wanted sanitizers; then targets+=("${sanitized[@]}"); fi
   if wanted benches || wanted peers; then targets+=("${benches[@]}"); fi
   echo "building ${#targets[@]} programs, $jobs at once"
   local status=0 job rest=$((end - seconds / 2 - EPOCHSECONDS))
@@ -243,8 +243,7 @@ if wanted sanitizers; then
   echo "sanitizers: ${sanitizers[*]} on ${#sanitized[@]} programs, $at_once runs at once"
   if command -v compute-sanitizer >/dev/null; then
     for tool in "${sanitizers[@]}"; do
-      for name in "${sanitized[@]/%/.cuda}"; do
-        name=${name/#backend.cuda.cuda/backend.cuda}
+      for name in "${sanitized[@]}"; do
         job sanitizers "$tool.$name" 180 compute-sanitizer --tool "$tool" --error-exitcode 99 --report-api-errors no \
           --print-limit 20 "$(program "$name")"
       done

@@ -88,8 +88,8 @@ class Gemm {
   static constexpr bool is_direct = std::is_same_v<T, Element>;   // whether tiles may read a where it lies
   static constexpr std::size_t piece = gemm_depth * P::together;  // of K
 
-  /// What is packed of op(b): `cols` columns from `first` on, [begin, end) of K, as [pieces of
-  /// K][panels][steps][P::cols].
+  /// What is packed of op(b): `cols` columns from `first` on, [begin, end) of K,
+  /// as [pieces of K][panels][steps][P::cols].
   struct Packed {
     std::size_t first, cols, begin, end;
   };
