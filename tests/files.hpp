@@ -73,8 +73,10 @@ void check_truncations(const std::string& valid, Load load) {
     accepted += loads(path, load) ? 1 : 0;
   }
   CHECK(accepted == 0);
-  write_bytes(path, valid + '\x01');
-  CHECK_FALSE(loads(path, load));
+  for (const char more : {'\x01', '\0'}) {
+    write_bytes(path, valid + more);
+    CHECK_FALSE(loads(path, load));
+  }
 }
 
 /// A file with one byte changed must load or be refused by an IoError, nothing else.

@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
 """Tests that floors.py finds each kind of fault, and only that."""
+import pathlib
+import subprocess
+import sys
+import tempfile
 import unittest
 
 import floors
@@ -45,6 +49,34 @@ class Floors(unittest.TestCase):
 
     def test_pragma_once(self):
         self.assertEqual([f for _, f in floors.header_faults("nn/conv.hpp", "// x\n")], ["does not begin with #pragma once"])
+
+    def test_every_header_has_a_test(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+
+            def add(path):
+                (root / path).parent.mkdir(parents=True, exist_ok=True)
+                (root / path).write_text("#pragma once\n")
+
+            def check(wanted):
+                self.assertEqual(list(floors.faults(root)), wanted)
+                run = subprocess.run([sys.executable, "-B", floors.__file__, folder], capture_output=True, text=True)
+                self.assertEqual(run.stdout.splitlines(), wanted or ["no faults"])
+                self.assertEqual(run.returncode, 1 if wanted else 0)
+
+            for header in floors.UNTESTED:
+                add(f"include/lotar/{header}")
+            add("include/lotar/backend/cpu/gemm.hpp")  # tested with the header above it
+            check([])
+            add("include/lotar/nn/conv.hpp")
+            check(["include/lotar/nn/conv.hpp:1: has no test tests/nn/conv.cpp"])
+            add("tests/nn/conv.cpp")
+            check([])
+            add("include/lotar/backend/cuda.hpp")
+            add("tests/backend/cuda.cu")
+            check([])
+            (root / "include/lotar/core/error.hpp").unlink()
+            check(["tests/floors.py: excuses core/error.hpp, which does not exist"])
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ class Scale {
       high_ = std::max(high_, v);
     }
     if (low_ > high_) low_ = log_ ? 1 : 0, high_ = log_ ? 10 : 1;
-    if (drawable(axis.low)) low_ = axis.low;
-    if (drawable(axis.high)) high_ = axis.high;
+    if (drawable(axis.low)) low_ = axis.low, high_ = std::max(low_, high_);
+    if (drawable(axis.high)) high_ = axis.high, low_ = std::min(low_, high_);
     if (!axis.categories.empty())
       category_ticks(axis.categories);
     else if (log_)
@@ -84,9 +84,11 @@ class Scale {
 
   /// Ticks at multiples of 1, 2 or 5 times a power of ten; the range ends at ticks.
   void linear_ticks(bool integer, int max_ticks) {
-    const double least = std::max({std::abs(low_), std::abs(high_), 1e-12}) * 1e-6;
-    if (high_ - low_ < least) {  // one value: a range around it
-      const double half = std::max(least, 0.05 * std::max(std::abs(low_), std::abs(high_)));
+    const double most = std::max(std::abs(low_), std::abs(high_)), least = std::max(most, 1e-12) * 1e-6;
+    if (most < least) {  // zeros
+      low_ = 0, high_ = 1;
+    } else if (high_ - low_ < least) {  // one value: a range around it
+      const double half = std::max(least, 0.05 * most);
       low_ -= half, high_ += half;
     }
     const int limit = std::max(2, max_ticks);

@@ -36,6 +36,7 @@ TEST_CASE("the sizes of the profiles") {
   CHECK(long_tail_sizes(Profile::step, 5000, 100, 5) == Sizes{5000, 5000, 50, 50, 50});
   CHECK(long_tail_sizes(Profile::pareto, 5000, 100, 10) == Sizes{5000, 1250, 555, 312, 200, 138, 102, 78, 61, 50});
   CHECK(long_tail_sizes(Profile::exponential, 7, 1, 3) == Sizes{7, 7, 7});
+  CHECK(long_tail_sizes(Profile::exponential, 98, 49, 3) == Sizes{98, 14, 2});
   CHECK(long_tail_sizes(Profile::pareto, 7, 1, 3) == Sizes{7, 7, 7});
 }
 
@@ -48,6 +49,8 @@ TEST_CASE("every profile falls from the head to head / ratio") {
         CHECK(sizes.back() == static_cast<std::size_t>(20000 / ratio));
         CHECK(std::is_sorted(sizes.rbegin(), sizes.rend()));
       }
+  for (std::size_t ratio = 1; ratio <= 200; ++ratio)  // whose reciprocals are rounded, many of them down
+    CHECK(long_tail_sizes(Profile::exponential, 2 * ratio, static_cast<double>(ratio), 10).back() == 2);
 }
 
 TEST_CASE("long_tail_sizes refuses") {

@@ -80,16 +80,21 @@ TEST_CASE("damaged splits are refused") {
   CHECK(refusal("2 1 1", "2  1") == ": at byte 125: wanted a number");
   CHECK(refusal("2 1 1", "1 2 1") == ": its counts are not those of its indices' labels");
   CHECK(refusal("2 1 1", "2 1 1 1") == ": at byte 139: wanted the sum of the counts, 5");
-  CHECK(refusal("2 1 1", "2 1 4294967296") == ": at byte 127: number too large: 4294967296");
+  CHECK(refusal("2 1 1", "2 1 4294967296") == ": at byte 127: number too large");
+  CHECK(refusal("2 1 1", "1 1 1 1 1 1 1 1 1 1 1 1 x") == ": at byte 147: wanted a number");
+  CHECK(refusal("2 1 1", "1 1 1 1 1 1 1 1 1 1 1 1 1 x") == ": at byte 147: wanted no more numbers than 12");
+  CHECK(refusal("indices 4", "indices 4 4 x") == ": at byte 139: wanted no more numbers than 1");
   CHECK(refusal("indices 4", "indices 5") == ": at byte 137: wanted the sum of the counts, 4");
   CHECK(refusal("9 4 0 11", "9 4 0") == ": at byte 139: wanted 4 indices, got 3");
-  CHECK(refusal("9 4 0 11", "9 4 0 11 1") == ": at byte 139: wanted 4 indices, got 5");
+  CHECK(refusal("9 4 0 11", "9 4 0 11 1 x") == ": at byte 148: wanted no more numbers than 4");
   CHECK(refusal("9 4 0 11", "9 4 0 9") == ": index 9 comes twice");
   CHECK(refusal("9 4 0 11", "9 4 0 12") == ": wanted indices below 12, got 12");
   CHECK(refusal("9 4 0 11", "9 4 0 -1") == ": at byte 145: wanted a number");
   CHECK(refusal("9 4 0 11\n", "9 4 0 11\r\n") == ": at byte 145: wanted a number");
   CHECK(refusal("9 4 0 11\n", "9 4 0 11") == ": at byte 147: wanted the end of a line, the file ends here");
   CHECK(refusal("9 4 0 11\n", "9 4 0 11\n\n") == ": at byte 148: wanted a number");
+  std::filesystem::resize_file(path, (std::size_t{1} << 28) + 1);
+  CHECK_THROWS_WITH_AS(read_split(path), (path + ": wanted at most 268435456 bytes, got 268435457").c_str(), IoError);
 }
 
 TEST_CASE("every cut and every changed byte of a split file is refused or read") {
@@ -115,7 +120,8 @@ TEST_CASE("a list of indices in an npy file is a split") {
   CHECK(split.indices == std::vector<std::uint32_t>{2, 4, 0});
   CHECK(split.counts == std::vector<std::size_t>{1, 1, 1});
   CHECK(split.fingerprint == fingerprint);
-  CHECK(refusal({1, 3}, {2, 4, 0}) == ": wanted a list of indices, got [1, 3]");
+  CHECK(refusal({1, 3}, {2, 4, 0}) == ": wanted a list of at most 12 indices, got [1, 3]");
+  CHECK(refusal({13}, std::vector<std::int64_t>(13)) == ": wanted a list of at most 12 indices, got [13]");
   CHECK(refusal({0}, {}) == ": wanted at least one index");
   CHECK(refusal({3}, {2, 4, 12}) == ": wanted indices below 12, got 12");
   CHECK(refusal({3}, {2, 4, -1}) == ": wanted indices below 12, got -1");
@@ -124,6 +130,35 @@ TEST_CASE("a list of indices in an npy file is a split") {
   const std::vector<float> floats{1};
   write_npy<float>(path, {1}, floats);
   CHECK_THROWS_WITH_AS(load_split(path, labelled()), (path + ": wanted integers, got f32").c_str(), IoError);
+}
+
+TEST_CASE("write_split refuses what read_split would") {
+  const ScratchFolder folder;
+  const auto refusal = [&](const Split& split) -> std::string {
+    try {
+      write_split(folder / "file", split);
+    } catch (const ConfigError& error) {
+      return error.what();
+    }
+    return "written";
+  };
+  const Split split = make_split(labelled(), {9, 4, 0, 11}, "by hand");
+  const auto changed = [&](auto change) {
+    Split copy = split;
+    change(copy);
+    return refusal(copy);
+  };
+  CHECK(refusal(make_split(labelled(), {9, 4, 0, 11, 4}, "")) == "write_split: index 4 comes twice");
+  CHECK(refusal(make_split(labelled(), {9, 0, 11}, "")) == "write_split: class 1 without images");
+  CHECK(refusal(make_split(labelled(), {}, "")) == "write_split: wanted at least one index");
+  CHECK(refusal(make_split(labelled(), {9, 4, 11}, "two\nlines")) ==
+        "write_split: wanted a name and a note of one line each");
+  CHECK(changed([](Split& s) { s.dataset += '\n'; }) == "write_split: wanted a name and a note of one line each");
+  CHECK(changed([](Split& s) { s.images = 11; }) == "write_split: wanted indices below 11, got 11");
+  CHECK(changed([](Split& s) { s.counts[0] = 3; }) == "write_split: counts of 5 images, got 4 indices");
+  CHECK(changed([](Split& s) { s.fingerprint = "0"; }) == "write_split: wanted a fingerprint of 64 hexadecimal digits");
+  CHECK(folder.files() == 0);
+  CHECK(refusal(split) == "written");
 }
 
 TEST_CASE("make_split refuses an index out of range") {

@@ -70,6 +70,29 @@ TEST_CASE("a file that cannot be written whole leaves the old one") {
   CHECK(folder.files() == 1);
 }
 
+TEST_CASE("a folder that cannot be opened leaves the old file") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
+  write_bytes(path, "old");
+  std::string message;
+  {
+    AtomicFile file(path);
+    rlimit old{};
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &old) == 0);
+    const rlimit none{0, old.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+    try {
+      file.commit();
+    } catch (const IoError& error) {
+      message = error.what();
+    }
+    setrlimit(RLIMIT_NOFILE, &old);
+  }
+  CHECK(message == folder.path() + "/: cannot open the folder: Too many open files");
+  CHECK(read_bytes(path) == "old");
+  CHECK(folder.files() == 1);
+}
+
 TEST_CASE("write_file_atomically refuses a missing folder and a path that is a folder") {
   const ScratchFolder folder;
   const std::string missing = folder / "missing/file";

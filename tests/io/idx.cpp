@@ -51,6 +51,8 @@ TEST_CASE("read_idx refuses") {
   }
   write_bytes(path, bytes);
   CHECK_THROWS_WITH_AS(load(path), (path + wanted).c_str(), IoError);
+  write_bytes(path, gzip(bytes));  // no offset: none of the unpacked bytes is one of the file
+  CHECK_THROWS_WITH_AS(load(path), (path + wanted.substr(wanted.find(": wanted"))).c_str(), IoError);
 }
 
 TEST_CASE("every cut and every changed byte of an IDX file is refused or read") {

@@ -23,9 +23,15 @@ TEST_CASE("JSON is refused") {
                        "file: JSON with the key \"a\" twice in an object", IoError);
   CHECK_THROWS_WITH_AS(parse_json(R"([{"a": {"b": 1, "b": 2}}])", "file"),
                        "file: JSON with the key \"b\" twice in an object", IoError);
-  CHECK_THROWS_WITH_AS(parse_json(R"({"a": 1,})", "file"), "file: at byte 9: not JSON", IoError);
-  CHECK_THROWS_WITH_AS(parse_json("{} x", "file"), "file: at byte 4: not JSON", IoError);
-  CHECK_THROWS_WITH_AS(parse_json("", "file"), "file: at byte 1: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json(R"({"a": 1,})", "file"), "file: at byte 8: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("{} x", "file"), "file: at byte 3: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("{} x", "file", 8), "file: at byte 11: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("", "file"), "file: at byte 0: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("{", "file"), "file: at byte 1: not JSON", IoError);
+  using namespace std::string_view_literals;
+  CHECK_THROWS_WITH_AS(parse_json("{}\0"sv, "file"), "file: at byte 2: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("{}\n\0, and more"sv, "file"), "file: at byte 3: not JSON", IoError);
+  CHECK_THROWS_WITH_AS(parse_json("\0"sv, "file", 8), "file: at byte 8: not JSON", IoError);
   CHECK_THROWS_AS(parse_json("\"\xff\"", "file"), IoError);
   CHECK_THROWS_AS(parse_json("[1e999]", "file"), IoError);
   CHECK_THROWS_WITH_AS(parse_json(std::string(100000, '['), "file"), "file: JSON of more than 64 levels", IoError);

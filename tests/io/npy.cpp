@@ -106,8 +106,22 @@ TEST_CASE("read_npy refuses") {
   CHECK(refusal(npy("{'descr': '<i8', 'fortran_order': False, 'shape': (2,)}", "12345678")) ==
         ": at byte 65: wanted the i64 values of [2], got 8 bytes");
   CHECK(refusal(std::string(10001, ' ')) == ": wanted at most 10000 bytes, got 10001");
+}
+
+TEST_CASE("write_npy refuses what read_npy would") {
+  const ScratchFolder folder;
+  const std::string path = folder / "file";
   CHECK_THROWS_WITH_AS(write_npy(path, RawArray{DType::bf16, {1}, {0, 0}}), "write_npy: NumPy has no bf16",
                        ConfigError);
+  CHECK_THROWS_WITH_AS(write_npy(path, RawArray{DType::u16, {2, 2}, Bytes(7)}),
+                       "write_npy: an array of [2, 2] has 7 bytes", ShapeError);
+  CHECK_THROWS_WITH_AS(write_npy(path, RawArray{DType::u16, {std::size_t{1} << 63, 2}, {}}),
+                       "write_npy: an array of [9223372036854775808, 2] has 0 bytes", ShapeError);
+  CHECK_THROWS_WITH_AS(write_npy(path, RawArray{DType::u8, std::vector<std::size_t>(9, 1), {0}}),
+                       "write_npy: wanted at most 8 dimensions, got [1, 1, 1, 1, 1, 1, 1, 1, 1]", ConfigError);
+  CHECK(folder.files() == 0);
+  write_npy(path, RawArray{DType::u8, std::vector<std::size_t>(8, 1), {5}});
+  CHECK(read_npy(path).bytes == Bytes{5});
 }
 
 TEST_CASE("every cut and every changed byte of an npy file is refused or read") {

@@ -95,6 +95,35 @@ TEST_CASE("a PNG file cut short or changed is decoded or refused") {
   }
 }
 
+/// A file with n texts of a kind before its pixels.
+static Bytes with_texts(const std::string& kind, int n) {
+  Bytes packed(compressBound(1));
+  uLongf size = packed.size();
+  REQUIRE(compress(packed.data(), &size, reinterpret_cast<const Bytef*>("x"), 1) == Z_OK);
+  // a key, for iTXt also that it is compressed; the method; for iTXt no language and no translated key
+  std::string chunk = kind + (kind == "iTXt" ? std::string("key\0\1\0\0\0", 8) : std::string("key\0\0", 5)) +
+                      std::string(packed.begin(), packed.begin() + static_cast<std::ptrdiff_t>(size));
+  const auto word = [](std::uint64_t value) {
+    std::string bytes;
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xff);
+    return bytes;
+  };
+  chunk = word(chunk.size() - 4) + chunk +
+          word(crc32(0, reinterpret_cast<const Bytef*>(chunk.data()), static_cast<uInt>(chunk.size())));
+  std::string file = expected::png_rgb;
+  for (int i = 0; i < n; ++i) file.insert(file.find("IDAT") - 4, chunk);
+  return to_bytes(file);
+}
+
+TEST_CASE("texts before the pixels are few") {
+  for (const std::string kind : {"zTXt", "iTXt"}) {
+    CHECK(decode_png(with_texts(kind, 16), "x.png").bytes == to_bytes(expected::png_rgb_pixels));
+    CHECK_THROWS_WITH_AS(decode_png(with_texts(kind, 17), "x.png"),
+                         doctest::Contains(": wanted at most 16 zTXt and iTXt chunks before the pixels"), IoError);
+  }
+  CHECK(decode_png(with_texts("tEXt", 100), "x.png").bytes == to_bytes(expected::png_rgb_pixels));
+}
+
 TEST_CASE("decode_png refuses") {
   CHECK_THROWS_WITH_AS(decode_png({}, "x.png"), doctest::Contains("x.png: not a sound PNG image: "), IoError);
   CHECK_THROWS_WITH_AS(decode_png(to_bytes("GIF89a and so on"), "x.png"),

@@ -36,6 +36,10 @@ TEST_CASE("tensors come back as they were written") {
   CHECK(read.get<std::int64_t>("longs", {2}, path) == longs);
   CHECK(read.get<float>("empty", {0, 4}, path).empty());
   const std::string before = read_bytes(path);
+  for (const auto& [name, array] : read.tensors) {
+    REQUIRE(array.offset);
+    CHECK(before.substr(*array.offset, array.bytes.size()) == std::string(array.bytes.begin(), array.bytes.end()));
+  }
   write_safetensors(path, read);
   CHECK(read_bytes(path) == before);
 }
@@ -72,7 +76,9 @@ TEST_CASE("read_safetensors refuses") {
   CHECK(refusal("{}  ", "") == "read");
   CHECK(refusal(" {}", "") == ": at byte 8: wanted a header that starts with {");
   CHECK(refusal("", "") == ": at byte 8: wanted a header that starts with {");
-  CHECK(refusal("{", "") == ": at byte 2: not JSON");
+  CHECK(refusal("{", "") == ": at byte 9: not JSON");
+  CHECK(refusal("{}x", "") == ": at byte 10: not JSON");
+  CHECK(refusal(std::string("{} \0 {\"", 8), "") == ": at byte 11: not JSON");
   CHECK(refusal(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                 R"("a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})",
                 "x") == ": JSON with the key \"a\" twice in an object");

@@ -92,6 +92,16 @@ TEST_CASE("one value, or none, still makes a range") {
   CHECK(ticks({.log = true}, {}) == Texts{"1", "2", "5", "10"});
 }
 
+TEST_CASE("zeros, and values beyond a limit that is set, still make a range") {
+  CHECK(ticks({}, {0, 0}) == ticks({}, {0, 1}));
+  CHECK(ticks({.low = 0}, {0}) == ticks({}, {0, 1}));
+  CHECK(ticks({.low = 0}, {-5}) == ticks({}, {0, 1}));
+  CHECK(ticks({.low = 5}, {-5, 3}) == ticks({}, {5}));
+  CHECK(ticks({.high = -5}, {3}) == ticks({}, {-5}));
+  CHECK(ticks({.log = true, .low = 70}, {1, 2}) == ticks({.log = true}, {70}));
+  CHECK(xml_fault(line_chart({"t", {}, {.low = 0}, {{"a", {0, 1}, {-5, -1}}}})) == "");
+}
+
 TEST_CASE("logarithmic ticks") {
   CHECK(ticks({.log = true}, {50, 5000}) == Texts{"50", "100", "200", "500", "1000", "2000", "5000"});
   CHECK(ticks({.log = true}, {1, 1e6, 0, -5}) == Texts{"1", "10", "100", "1000", "10000", "100000", "1000000"});

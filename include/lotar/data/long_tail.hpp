@@ -64,7 +64,7 @@ inline SplitGenerator parse_split_generator(const std::string& name) {
 
 /// The images of each class, from the head to the tail, all rounded down:
 ///
-///   exponential  head (1/ratio)^(i / (C-1))
+///   exponential  head / ratio^(i / (C-1))
 ///   step         head for the first C/2 classes, head / ratio for the others
 ///   pareto       head (i+1)^(-ln ratio / ln C), whose last class has head / ratio
 ///
@@ -83,7 +83,7 @@ inline std::vector<std::size_t> long_tail_sizes(Profile profile, std::size_t hea
   for (std::size_t i = 0; i < classes; ++i) {
     const auto rank = static_cast<double>(i);
     double size = n;
-    if (profile == Profile::exponential) size = n * std::pow(1 / ratio, rank / last);
+    if (profile == Profile::exponential) size = n / std::pow(ratio, rank / last);
     if (profile == Profile::step && i >= classes / 2) size = n / ratio;
     if (profile == Profile::pareto) size = n * std::pow(rank + 1, -std::log(ratio) / std::log(last + 1));
     if (profile == Profile::pareto && i == classes - 1) size = n / ratio;  // which rounding could miss by one

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+#include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,15 +32,22 @@ struct Split {
 
 namespace detail {
 
-/// Throws unless the indices are unique and below `images`.
-inline void check_indices(const std::string& path, std::span<const std::uint32_t> indices, std::size_t images) {
+inline constexpr std::size_t max_split_bytes = std::size_t{1} << 28;
+
+/// What is wrong with indices that are to be unique and below `images`, or "".
+inline std::string index_fault(std::span<const std::uint32_t> indices, std::size_t images) {
   std::vector<std::uint32_t> sorted(indices.begin(), indices.end());
   std::sort(sorted.begin(), sorted.end());
-  if (sorted.empty()) throw IoError(path, "wanted at least one index");
+  if (sorted.empty()) return "wanted at least one index";
   if (sorted.back() >= images)
-    throw IoError(path, "wanted indices below " + std::to_string(images) + ", got " + std::to_string(sorted.back()));
+    return "wanted indices below " + std::to_string(images) + ", got " + std::to_string(sorted.back());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
-  if (twice != sorted.end()) throw IoError(path, "index " + std::to_string(*twice) + " comes twice");
+  return twice == sorted.end() ? "" : "index " + std::to_string(*twice) + " comes twice";
+}
+
+/// Whether a text is a SHA-256 in hexadecimal digits.
+inline bool is_sha256(std::string_view text) {
+  return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 /// Reads the text of a split file, strictly in the order and form in which write_split writes it.
@@ -59,16 +66,17 @@ class SplitText {
     return whole.substr(key.size() + 1);
   }
 
-  /// All numbers in the text, which is a part of the file, separated by single spaces or line ends.
-  std::vector<std::size_t> numbers(std::string_view text, std::size_t max) const {
-    std::vector<std::size_t> values;
+  /// All numbers in the text, which is a part of the file, separated by single spaces or line ends; `most` at most.
+  std::vector<std::uint32_t> numbers(std::string_view text, std::size_t most) const {
+    std::vector<std::uint32_t> values;
     const char *at = text.data(), *end = at + text.size();
     while (at != end) {
-      std::size_t value = 0;
+      std::uint32_t value = 0;
       const auto [next, error] = std::from_chars(at, end, value);
       const auto offset = static_cast<std::size_t>(at - text_.data());
+      if (error == std::errc::result_out_of_range) fail(offset, "number too large");
       if (error != std::errc() || (next != end && *next != ' ' && *next != '\n')) fail(offset, "wanted a number");
-      if (value > max) fail(offset, "number too large: " + std::to_string(value));
+      if (values.size() == most) fail(offset, "wanted no more numbers than " + std::to_string(most));
       values.push_back(value);
       at = next == end ? end : next + 1;
     }
@@ -119,17 +127,36 @@ inline std::string split_text(const Split& split) {
 }
 
 /// Writes a split file, whole or not at all.
-inline void write_split(const std::string& path, const Split& split) { write_file_atomically(path, split_text(split)); }
+///
+/// @throws ConfigError for a split that the reader would refuse: an index twice or out of range, an empty class, counts
+///         that are not the number of indices, a name or a note with a line end, a text of more than 256 MiB.
+/// @throws IoError if the file cannot be written.
+inline void write_split(const std::string& path, const Split& split) {
+  const auto require = [](bool sound, const std::string& fault) {
+    if (!sound) throw ConfigError("write_split: " + fault);
+  };
+  require((split.dataset + split.made).find('\n') == std::string::npos, "wanted a name and a note of one line each");
+  require(detail::is_sha256(split.fingerprint), "wanted a fingerprint of 64 hexadecimal digits");
+  const std::string fault = detail::index_fault(split.indices, split.images);
+  require(fault.empty(), fault);
+  const auto empty = std::find(split.counts.begin(), split.counts.end(), 0u);
+  require(empty == split.counts.end(), "class " + std::to_string(empty - split.counts.begin()) + " without images");
+  const std::size_t total = std::accumulate(split.counts.begin(), split.counts.end(), std::size_t{0});
+  require(total == split.indices.size(),
+          "counts of " + std::to_string(total) + " images, got " + std::to_string(split.indices.size()) + " indices");
+  const std::string text = split_text(split);
+  require(text.size() <= detail::max_split_bytes, "a text of " + std::to_string(text.size()) + " bytes is too long");
+  write_file_atomically(path, text);
+}
 
 /// Reads a split file.
 ///
-/// @throws IoError if it is missing, damaged, or contradicts itself: an index twice or out of range, counts that are
-///         not the number of indices, an empty class.
+/// @throws IoError if it is missing, damaged, larger than 256 MiB, or contradicts itself: an index twice or out of
+///         range, counts that are not the number of indices, an empty class.
 inline Split read_split(const std::string& path) {
-  const Bytes bytes = read_file(path, std::uint64_t{1} << 30);
+  const Bytes bytes = read_file(path, detail::max_split_bytes);
   const std::string_view whole(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   detail::SplitText text(path, whole);
-  constexpr std::size_t max = std::numeric_limits<std::uint32_t>::max();
   if (!whole.starts_with("lotar-split ")) throw IoError(path, 0, "not a split file");
   if (text.line("lotar-split") != "1") throw IoError(path, 0, "a split file of another version, wanted 1");
   Split split;
@@ -137,32 +164,34 @@ inline Split read_split(const std::string& path) {
   split.made = text.line("made");
   const std::string_view labels = text.line("labels");
   const std::size_t space = std::min(labels.find(' '), labels.size());
-  const auto images = text.numbers(labels.substr(0, space), max);
+  const auto images = text.numbers(labels.substr(0, space), 1);
   split.fingerprint = labels.substr(std::min(space + 1, labels.size()));
   const auto offset = [&](std::string_view part) { return static_cast<std::size_t>(part.data() - whole.data()); };
-  if (images.size() != 1 || split.fingerprint.size() != 64 ||
-      split.fingerprint.find_first_not_of("0123456789abcdef") != std::string::npos)
+  if (images.size() != 1 || !detail::is_sha256(split.fingerprint))
     text.fail(offset(labels), "wanted the number of labels and their SHA-256");
   split.images = images[0];
 
   const std::string_view counts = text.line("counts");
-  split.counts = text.numbers(counts, max);
+  // a class takes 4 bytes at least: " 1" here and "0 " there
+  const auto classes = text.numbers(counts, std::min(split.images, bytes.size() / 4));
+  split.counts.assign(classes.begin(), classes.end());
   std::size_t total = 0;
   for (const std::size_t count : split.counts) {
     if (count == 0) text.fail(offset(counts), "a class without images");
     total += count;
   }
   const std::string_view size = text.line("indices");
-  const auto sizes = text.numbers(size, max);
+  const auto sizes = text.numbers(size, 1);
   if (sizes.size() != 1 || sizes[0] != total)
     text.fail(offset(size), "wanted the sum of the counts, " + std::to_string(total));
   const std::string_view rest = text.rest();
   if (!rest.ends_with('\n')) text.fail(bytes.size(), "wanted the end of a line, the file ends here");
-  const auto indices = text.numbers(rest, max);
-  if (indices.size() != total)
-    text.fail(offset(rest), "wanted " + std::to_string(total) + " indices, got " + std::to_string(indices.size()));
-  for (const std::size_t index : indices) split.indices.push_back(static_cast<std::uint32_t>(index));
-  detail::check_indices(path, split.indices, split.images);
+  split.indices = text.numbers(rest, total);
+  if (split.indices.size() != total)
+    text.fail(offset(rest),
+              "wanted " + std::to_string(total) + " indices, got " + std::to_string(split.indices.size()));
+  const std::string fault = detail::index_fault(split.indices, split.images);
+  if (!fault.empty()) throw IoError(path, fault);
   return split;
 }
 
@@ -175,8 +204,10 @@ inline Split load_split(const std::string& path, const Dataset& dataset) {
   InputFile file(path);
   file.read(start, std::min<std::uint64_t>(file.size(), sizeof(start)));
   if (start[0] == 0x93) {
-    const RawArray array = read_npy(path, std::uint64_t{1} << 30);
-    if (array.shape.size() != 1) throw IoError(path, "wanted a list of indices, got " + shape_text(array.shape));
+    const RawArray array = read_npy(path, detail::max_split_bytes);
+    if (array.shape.size() != 1 || array.shape[0] > dataset.size())
+      throw IoError(path, "wanted a list of at most " + std::to_string(dataset.size()) + " indices, got " +
+                              shape_text(array.shape));
     std::vector<std::uint32_t> indices;
     for (const std::int64_t index : array.integers(path)) {
       if (index < 0 || static_cast<std::uint64_t>(index) >= dataset.size())
@@ -184,7 +215,8 @@ inline Split load_split(const std::string& path, const Dataset& dataset) {
                       "wanted indices below " + std::to_string(dataset.size()) + ", got " + std::to_string(index));
       indices.push_back(static_cast<std::uint32_t>(index));
     }
-    detail::check_indices(path, indices, dataset.size());
+    const std::string fault = detail::index_fault(indices, dataset.size());
+    if (!fault.empty()) throw IoError(path, fault);
     Split split = make_split(dataset, std::move(indices), "read from an npy file");
     const auto empty = std::find(split.counts.begin(), split.counts.end(), 0u);
     if (empty != split.counts.end())

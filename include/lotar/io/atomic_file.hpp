@@ -42,15 +42,19 @@ class AtomicFile {
   }
 
   /// Makes the file durable and puts it in place; call it once, last.
+  ///
+  /// @throws IoError, with the old file in place; or with the new one, if only the folder cannot be flushed: a crash of
+  ///         the system may then bring the old one back.
   void commit() {
     if (::fsync(file_.get()) != 0) throw detail::system_error(path_, "cannot flush");
-    if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw detail::system_error(path_, "cannot put in place");
-    committed_ = true;
     const std::size_t slash = path_.rfind('/');
     const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
     const detail::Descriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor.get() < 0) throw detail::system_error(folder, "cannot open the folder");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw detail::system_error(path_, "cannot put in place");
+    committed_ = true;
     // file systems that cannot flush a folder say EINVAL
-    if (descriptor.get() < 0 || (::fsync(descriptor.get()) != 0 && errno != EINVAL))
+    if (::fsync(descriptor.get()) != 0 && errno != EINVAL)
       throw detail::system_error(folder, "cannot flush the folder");
   }
 
@@ -72,7 +76,8 @@ class AtomicFile {
 
 /// Replaces the file at the path by one of these bytes, or throws and leaves it as it was.
 ///
-/// @throws IoError if the folder is missing or not writable, or the disk is full.
+/// @throws IoError if the folder is missing, not readable or not writable, or the disk is full; with the new file in
+///         place only if the folder cannot be flushed.
 inline void write_file_atomically(const std::string& path, std::span<const std::uint8_t> bytes) {
   AtomicFile file(path);
   file.write(bytes);

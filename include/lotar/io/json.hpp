@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -20,9 +21,12 @@ using Json = nlohmann::json;
 /// Parses JSON, more strictly than the standard: a key that comes twice in an object is refused, as are more than 64
 /// levels.
 ///
-/// @param path  where the text came from, for messages.
+/// @param path    where the text came from, for messages.
+/// @param offset  where it starts there.
 /// @throws IoError with the byte offset if the text is not JSON.
-inline Json parse_json(std::string_view text, const std::string& path) {
+inline Json parse_json(std::string_view text, const std::string& path, std::uint64_t offset = 0) {
+  const std::size_t nul = text.find('\0');  // which the parser takes for the end
+  if (nul != std::string_view::npos) throw IoError(path, offset + nul, "not JSON");
   std::vector<std::set<std::string>> keys;
   const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
     using Event = Json::parse_event_t;
@@ -36,7 +40,7 @@ inline Json parse_json(std::string_view text, const std::string& path) {
   try {
     return Json::parse(text.begin(), text.end(), check);
   } catch (const Json::parse_error& error) {
-    throw IoError(path, error.byte, "not JSON");
+    throw IoError(path, offset + std::max<std::size_t>(error.byte, 1) - 1, "not JSON");  // it counts from 1
   } catch (const Json::exception& error) {
     throw IoError(path, std::string("not JSON: ") + error.what());
   }

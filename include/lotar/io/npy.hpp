@@ -18,6 +18,8 @@
 namespace lotar {
 namespace detail {
 
+inline constexpr std::size_t npy_max_rank = 8;
+
 /// Parses the header of an npy file: a Python dictionary of exactly the keys descr, fortran_order and shape.
 class NpyHeader {
  public:
@@ -94,7 +96,7 @@ class NpyHeader {
     std::vector<std::size_t> values;
     expect('(');
     while (!take(')')) {
-      if (values.size() == 8) fail("wanted at most 8 dimensions");
+      if (values.size() == npy_max_rank) fail("wanted at most 8 dimensions");
       values.push_back(number());
       if (!take(',')) {
         if (values.size() == 1) fail("wanted ,");
@@ -166,11 +168,18 @@ inline RawArray read_npy(const std::string& path, std::uint64_t max_bytes = std:
 
 /// Writes an array for numpy.load, whole or not at all.
 ///
-/// @throws ConfigError if NumPy lacks the element type (bf16).
+/// @throws ConfigError if NumPy lacks the element type (bf16), or for more than 8 dimensions.
+/// @throws ShapeError if the bytes are not those of the shape.
 /// @throws IoError if the file cannot be written.
 inline void write_npy(const std::string& path, const RawArray& array) {
   if (info(array.type).npy == nullptr)
     throw ConfigError(std::string("write_npy: NumPy has no ") + info(array.type).name);
+  if (array.shape.size() > detail::npy_max_rank)
+    throw ConfigError("write_npy: wanted at most 8 dimensions, got " + shape_text(array.shape));
+  std::size_t wanted = 0;
+  if (!detail::array_bytes(array.shape, info(array.type).bytes, wanted) || wanted != array.bytes.size())
+    throw ShapeError("write_npy: an array of " + shape_text(array.shape) + " has " +
+                     std::to_string(array.bytes.size()) + " bytes");
   std::string shape;
   for (std::size_t i = 0; i < array.shape.size(); ++i)
     shape += (i > 0 ? " " : "") + std::to_string(array.shape[i]) + ",";

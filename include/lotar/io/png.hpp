@@ -2,10 +2,12 @@
 
 #include <png.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include <lotar/core/error.hpp>
 #include <lotar/io/atomic_file.hpp>
@@ -20,14 +22,38 @@ inline bool is_png(std::span<const std::uint8_t> bytes) {
   return bytes.size() >= 8 && png_sig_cmp(bytes.data(), 0, 8) == 0;
 }
 
+namespace detail {
+
+inline constexpr int max_png_texts = 16;
+
+/// Refuses a file of many texts before its pixels: libpng unpacks and keeps each, of up to 8 MB, with the header.
+inline void check_png_texts(std::span<const std::uint8_t> bytes, const std::string& path) {
+  int texts = 0;
+  auto rest = bytes.subspan(std::min<std::size_t>(bytes.size(), 8));
+  while (rest.size() >= 12) {  // length, type, data, checksum
+    const std::size_t length = png_get_uint_32(rest.data());
+    const std::string_view type(reinterpret_cast<const char*>(rest.data()) + 4, 4);
+    texts += type == "zTXt" || type == "iTXt" ? 1 : 0;
+    if (texts > max_png_texts)
+      throw IoError(path, bytes.size() - rest.size(),
+                    "wanted at most " + std::to_string(max_png_texts) + " zTXt and iTXt chunks before the pixels");
+    if (type == "IDAT" || length > rest.size() - 12) return;  // one cut short is libpng's to refuse
+    rest = rest.subspan(12 + length);
+  }
+}
+
+}  // namespace detail
+
 /// The pixels of a PNG file: gray in each of three channels, palettes looked up, transparency dropped (as PIL's
 /// convert("RGB") does), 16 bits rounded to 8. A gamma that the file states and that is not sRGB's is applied.
 ///
 /// @param bytes  the whole file, read from `path` (for messages).
 /// @return       u8 [height, width, 3], sRGB.
-/// @throws IoError if the file is damaged or cut short, or beyond the limits of image_limits.hpp.
+/// @throws IoError if the file is damaged or cut short, beyond the limits of image_limits.hpp, or has more than 16
+///         compressed or international texts before its pixels.
 /// @cost   4 bytes a pixel.
 inline RawArray decode_png(std::span<const std::uint8_t> bytes, const std::string& path) {
+  detail::check_png_texts(bytes, path);
   struct Reader : png_image {
     Reader() : png_image{} { version = PNG_IMAGE_VERSION; }
     ~Reader() { png_image_free(this); }

@@ -105,7 +105,7 @@ inline Safetensors read_safetensors(const std::string& path) {
   std::string header(static_cast<std::size_t>(header_bytes), ' ');
   file.read(header.data(), header.size());
   if (!header.starts_with('{')) throw IoError(path, 8, "wanted a header that starts with {");
-  const Json json = parse_json(header, path);
+  const Json json = parse_json(header, path, sizeof(prefix));
 
   Safetensors result;
   std::vector<detail::SafetensorsEntry> entries;
@@ -135,6 +135,7 @@ inline Safetensors read_safetensors(const std::string& path) {
         "wanted " + std::to_string(end) + " bytes of data, got " + std::to_string(file.size() - file.offset()));
   for (const auto& entry : entries) {
     RawArray& array = result.tensors[entry.name];
+    array.offset = file.offset();
     array.bytes.resize(entry.end - entry.begin);
     file.read(array.bytes.data(), array.bytes.size());
   }
