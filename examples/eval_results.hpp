@@ -91,7 +91,7 @@ inline Scores mean_scores(std::span<const Scores> draws) {
 
 /// How one network did by one protocol: an entry a draw of the probe's training images, of seed 1, 2, ...
 struct Judged {
-  std::size_t training_images = 0, validation_images = 0, copies = 1;
+  std::size_t training_images = 0, validation_images = 0, copies = 1;  ///< of the classifier
   std::vector<Scores> classifier, knn;  ///< the classifier is the probe, or the network's own
 };
 

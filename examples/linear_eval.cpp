@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,7 +46,8 @@ struct EvalOptions {
   int threads = 0;
 };
 
-/// Whether the run's network gives logits, which then are judged in a probe's place.
+/// Whether the run's network gives logits, which then are judged in a probe's place. It has learned from the run's own
+/// images; its features' neighbours are still those of the balanced set.
 bool has_classifier(const Options& options) { return options.method == "supervised"; }
 
 /// What a run's network is judged on.
@@ -99,7 +101,9 @@ class Judge {
       seen.copies = wanted == 0 ? probe.epochs : std::min(wanted, probe.epochs);
     }
     see(seen, probe.batch_size);
-    judged.training_images = seen.images.training.size();
+    judged.training_images = has_classifier(options_)
+                                 ? std::accumulate(data_.counts.begin(), data_.counts.end(), std::size_t{0})
+                                 : seen.images.training.size();
     judged.validation_images = seen.images.validation.size();
     judged.copies = seen.copies;
 
@@ -201,7 +205,7 @@ void evaluate(const EvalOptions& eval) {
   const lotar::NetworkOptions network = network_options(options, whole.classes.size());
   const lotar::ParameterTable table = lotar::Network(network).table();
   std::vector<float> values(table.size()), statistics(table.statistics_size());
-  lotar::read_model(path("model.safetensors"), table, values, statistics);
+  const auto model = lotar::read_model(path("model.safetensors"), table, values, statistics);
 
   const lotar::Split split = lotar::load_split(path("split.txt"), whole);
   const lotar::Dataset test = load_part(options, data, lotar::Part::test);
@@ -236,11 +240,21 @@ void evaluate(const EvalOptions& eval) {
   results["seed"] = options.seed;
   results["split"] = {{"made", split.made}, {"fingerprint", split.fingerprint}, {"images", split.indices.size()}};
   results["protocols"] = by_protocol;
-  lotar::write_json(path("results.json"), results);
+  if (const auto step = model.find("step"), steps = model.find("steps"); step != model.end() && steps != model.end()) {
+    results["step"] = lotar::parse_json(step->second, path("model.safetensors"));
+    results["steps"] = lotar::parse_json(steps->second, path("model.safetensors"));
+    if (step->second != steps->second)
+      text = "The training was at update " + step->second + " of " + steps->second + ".\n" + text;
+  }
+  std::vector<std::string> pictures = examples::write_training_pictures(eval.run);
+  pictures.push_back(path("accuracy.svg"));
+  lotar::write_file_atomically(pictures.back(),
+                               examples::scatter_chart(examples::accuracy_chart(results, path("results.json"))));
   lotar::write_file_atomically(path("results.txt"), text);
+  lotar::write_json(path("results.json"), results);  // the last: a run that has it is done
   std::fputs(text.c_str(), stdout);
   std::printf("results and pictures: %s\n", eval.run.c_str());
-  for (const std::string& picture : examples::write_report(eval.run)) std::printf("  %s\n", picture.c_str());
+  for (const std::string& picture : pictures) std::printf("  %s\n", picture.c_str());
 }
 
 }  // namespace

@@ -112,8 +112,10 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
   examples::Background background;
   const auto save = [&] {
     background.run([&run, &training, &options, checkpoint = training.save(), step = clock.step] {
-      lotar::write_model(run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
-                         checkpoint.arrays.at("statistics"), step, {{"method", options.method}});
+      lotar::write_model(
+          run.model_path(), training.network().table(), checkpoint.arrays.at("values"),
+          checkpoint.arrays.at("statistics"), step,
+          {{"method", options.method}, {"step", std::to_string(step)}, {"steps", std::to_string(training.steps())}});
       lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
     });
   };
@@ -147,7 +149,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
     if (due || clock.step == last) save();
   }
   background.wait();
-  examples::write_report(options.out);
+  examples::write_training_pictures(options.out);
   std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());
 }
 

@@ -200,9 +200,10 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
           {"versions", {{"lotar", lotar::version}, {"backend", backend}}}};
 }
 
-/// The options that a resumed run may have otherwise: none of them changes what is computed.
+/// The options that a resumed run may have otherwise: none of them changes what is computed. A split may lie elsewhere;
+/// keep_split sees that it is the run's own.
 inline std::set<std::string> may_change() {
-  return {"data", "threads", "checkpoint-every", "metrics-every", "max-steps"};
+  return {"data", "split", "threads", "checkpoint-every", "metrics-every", "max-steps"};
 }
 
 /// @param classes  of the data set: the width of a supervised network's logits

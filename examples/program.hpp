@@ -65,7 +65,7 @@ class JsonConfig : public CLI::Config {
 
 /// The whole of a program: parses the command line and the file of --config into the app's options, then runs body().
 ///
-/// @return 0, or with one line on stderr 2, or 3 for a training that went non-finite.
+/// @return 0, or with one line on stderr 2, or 3 where a training or a probe went non-finite.
 template <class F>
 int run_program(CLI::App& app, int argc, char** argv, F body) {
   const auto fail = [&](std::string message, int code) {

@@ -155,7 +155,7 @@ class Runner {
     for (const auto& command : {train, judge}) {
       const int code = examples::run_child(command);
       const std::string program = fs::path(command.front()).filename().string();
-      if (code == 3) return "the training went non-finite";
+      if (code == 3) return program + " met numbers that are not finite";
       if (code > 128) return program + " was ended by signal " + std::to_string(code - 128);
       if (code != 0) return program + " failed with exit code " + std::to_string(code);
       if (examples::stopped_by() != 0) return "stopped";

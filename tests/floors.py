@@ -13,7 +13,7 @@ FLOOR = {"core": 0, "backend": 1, "io": 1, "data": 2, "augment": 2, "ops": 2, "n
 # Third parties and operating-system headers, and the only place (a folder or a header) that may include them.
 THIRD_PARTIES = [
     (r"tbb/|oneapi/|cuda|cublas|cudnn|cub/|thrust/|nccl\.h|mpi\.h|cxxabi\.h", "backend/"),
-    (r"immintrin\.h|sys/mman\.h", "backend/cpu/"),
+    (r"immintrin\.h|sys/mman\.h|sanitizer/", "backend/cpu/"),
     (r"zlib\.h|png\.h|jpeglib\.h|jerror\.h|nlohmann/|fcntl\.h|unistd\.h|sys/", "io/"),
     (r"xtensor/|xtl/", "data/host_array.hpp"),
 ]

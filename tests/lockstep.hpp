@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/backend/cpu/resource.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/error.hpp>
 #include <lotar/core/pack.hpp>
@@ -43,6 +44,9 @@ class Lockstep {
   struct Resource {
     void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{256}); }
     void deallocate(void* p) const { ::operator delete (p, std::align_val_t{256}); }
+    void expose(void* block, std::size_t bytes, std::size_t size) const {
+      detail::CpuResource::expose(block, bytes, size);
+    }
   };
 
   explicit Lockstep(const LockstepOptions& options = {})

@@ -204,36 +204,32 @@ inline ScatterChart accuracy_chart(const lotar::Json& results, const std::string
   return chart;
 }
 
-/// Writes the pictures that the files of a run's folder allow: of metrics.jsonl those that its keys allow of loss.svg,
-/// distance.svg, weight.svg, correlation.svg, norm.svg, rank.svg, alignment.svg and weight_histogram.svg; accuracy.svg
-/// of results.json.
+/// Writes the pictures of a training that the keys of its metrics.jsonl allow, beside it: of loss.svg, distance.svg,
+/// weight.svg, correlation.svg, norm.svg, rank.svg, alignment.svg and weight_histogram.svg.
 ///
-/// @return the paths of what it wrote.
-/// @throws lotar::IoError if a file is malformed or cannot be written.
-inline std::vector<std::string> write_report(const std::string& folder) {
+/// @return the paths of what it wrote; none if there are no metrics.
+/// @throws lotar::IoError if the file is malformed or a picture cannot be written.
+inline std::vector<std::string> write_training_pictures(const std::string& folder) {
   std::vector<std::string> written;
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
+  if (!std::filesystem::exists(path("metrics.jsonl"))) return written;
   const auto write = [&](const char* name, const std::string& picture) {
     lotar::write_file_atomically(path(name), picture);
     written.push_back(path(name));
   };
-  if (std::filesystem::exists(path("metrics.jsonl"))) {
-    const std::vector<lotar::Json> epochs = read_metrics(path("metrics.jsonl"));
-    const auto write_lines = [&](const char* name, const LineChart& chart) {
-      if (detail::has_values(chart.series)) write(name, line_chart(chart));
-    };
-    write_lines("loss.svg", loss_chart(epochs));
-    write_lines("distance.svg", distance_chart(epochs));
-    write_lines("weight.svg", weight_chart(epochs));
-    write_lines("correlation.svg", correlation_chart(epochs));
-    write_lines("norm.svg", norm_chart(epochs));
-    write_lines("rank.svg", rank_chart(epochs));
-    write_lines("alignment.svg", alignment_chart(epochs));
-    const BarChart weights = weight_histogram_chart(epochs);
-    if (!weights.heights.empty()) write("weight_histogram.svg", bar_chart(weights));
-  }
-  if (const std::string results = path("results.json"); std::filesystem::exists(results))
-    write("accuracy.svg", scatter_chart(accuracy_chart(lotar::read_json(results), results)));
+  const std::vector<lotar::Json> epochs = read_metrics(path("metrics.jsonl"));
+  const auto write_lines = [&](const char* name, const LineChart& chart) {
+    if (detail::has_values(chart.series)) write(name, line_chart(chart));
+  };
+  write_lines("loss.svg", loss_chart(epochs));
+  write_lines("distance.svg", distance_chart(epochs));
+  write_lines("weight.svg", weight_chart(epochs));
+  write_lines("correlation.svg", correlation_chart(epochs));
+  write_lines("norm.svg", norm_chart(epochs));
+  write_lines("rank.svg", rank_chart(epochs));
+  write_lines("alignment.svg", alignment_chart(epochs));
+  const BarChart weights = weight_histogram_chart(epochs);
+  if (!weights.heights.empty()) write("weight_histogram.svg", bar_chart(weights));
   return written;
 }
 

@@ -70,7 +70,9 @@ inline std::vector<std::string> score_header(const char* first) {
 /// The table of the thesis: a method's row, and under it what is published.
 inline Grid probe_grid(const Scoreboard& board) {
   Grid grid{
-      "Accuracy of a linear probe in %, mean ± sample deviation over the splits", detail::score_header("method"), {}};
+      "Accuracy of a linear probe (supervised: of its own classifier) in %, mean ± sample deviation over the splits",
+      detail::score_header("method"),
+      {}};
   for (std::size_t i = 0; i < board.probe.size(); ++i) {
     const ScoreRow& row = board.probe[i];
     grid.rows.push_back(detail::score_cells(row.method, std::to_string(row.splits), row));

@@ -121,11 +121,9 @@ TEST_CASE("shapes that do not fit are refused") {
   CHECK_THROWS_WITH_AS(views(batch.images, 2, {3, 8, 8, 3}), "two_views: out must be [2, 8, 8, 3], got [3, 8, 8, 3]",
                        ShapeError);
   CHECK_THROWS_WITH_AS(views(batch.images, 2, {6, 8, 8, 3}),
-                       "two_views: out has rows for 3 samples, more than the batch size 2 or the 3 of order",
-                       ShapeError);
+                       "two_views: a batch of 3 samples is more than the batch size 2 or the 3 of order", ShapeError);
   CHECK_THROWS_WITH_AS(views(batch.images, 9, {8, 8, 8, 3}),
-                       "two_views: out has rows for 4 samples, more than the batch size 9 or the 3 of order",
-                       ShapeError);
+                       "two_views: a batch of 4 samples is more than the batch size 9 or the 3 of order", ShapeError);
   const Tensor<std::uint8_t, 4, TestBackend> planar(b, {1, 3, 32, 32});
   CHECK_THROWS_WITH_AS(
       views(planar, 2, {2, 8, 8, 3}),

@@ -67,8 +67,10 @@ TEST_CASE_TEMPLATE("the moments of a convolution are those of its result", T, fl
     CAPTURE(to_string(p.x));
     CAPTURE(to_string(p.filter));
     const Moments got = moments_of<T>(b, p);
-    CHECK(!got.counts.empty() <= ConvMomentsBackend<TestBackend>);
-    if (got.counts.empty()) continue;
+    if (got.counts.empty()) {
+      CHECK(std::string(TestBackend::name) != "cpu");  // which takes them of all
+      continue;
+    }
     const auto wanted =
         convolution_by_loops(p, to_double(convolution_values<T>(p.x.size(), 0)),
                              to_double(convolution_values<T>(p.filter.size(), 1)), std::vector<double>(got.y.size()));

@@ -1,5 +1,7 @@
 #include <lotar/backend/mpi.hpp>
 
+#include <climits>
+#include <cstddef>
 #include <vector>
 
 #include "distributed.hpp"
@@ -29,3 +31,10 @@ TEST_CASE("the ranks of one machine are counted from 0, and the first one's byte
 }
 
 TEST_CASE("what goes well does not end the others") { CHECK(lotar::leave(0) == 0); }
+
+TEST_CASE("more than MPI can count is refused, by every process") {
+  lotar::detail::MpiRanks ranks(MPI_COMM_WORLD);
+  CHECK_THROWS_AS(ranks.broadcast(nullptr, std::size_t{INT_MAX} + 1), lotar::MpiError);
+  if (ranks.ranks() == 1) return;
+  CHECK_THROWS_AS(ranks.all_reduce<float>(nullptr, std::size_t{1} << 29), lotar::MpiError);
+}

@@ -48,3 +48,13 @@ TEST_CASE("a batch's samples are those of the epoch's order from its place on") 
   b.for_each(2, FindSamples<Memory>{{order, clock, 2}, found});
   CHECK(found.to_host(b) == std::vector<std::uint32_t>{0, 3});
 }
+
+TEST_CASE("a batch of more samples than it holds, or the order, is refused") {
+  const View<const std::uint32_t, 1, TestBackend::Memory> order(nullptr, {5});
+  CHECK_NOTHROW(check_batch("f", 2, order, 2));
+  CHECK_NOTHROW(check_batch("f", 5, order, 9));
+  CHECK_THROWS_WITH_AS(check_batch("f", 3, order, 2),
+                       "f: a batch of 3 samples is more than the batch size 2 or the 5 of order", ShapeError);
+  CHECK_THROWS_WITH_AS(check_batch("f", 6, order, 9),
+                       "f: a batch of 6 samples is more than the batch size 9 or the 5 of order", ShapeError);
+}

@@ -195,6 +195,10 @@ TEST_CASE_TEMPLATE("values that are not finite", T, float, double) {
   CHECK_FALSE(is_finite(-infinity<T>));
   CHECK_FALSE(is_finite(not_a_number<T>));
   CHECK(std::isnan(clamp(not_a_number<T>, T(0), T(1))));
+  CHECK(std::isnan(min(not_a_number<T>, T(1))));
+  CHECK(std::isnan(max(not_a_number<T>, T(1))));
+  CHECK(min(T(1), not_a_number<T>) == 1);
+  CHECK(max(T(1), not_a_number<T>) == 1);
 }
 
 TEST_CASE_TEMPLATE("kernels give the bits that the host gives", T, float, double) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <lotar/core/bf16.hpp>
@@ -71,6 +72,7 @@ TEST_CASE_TEMPLATE("a pack is read and written whole", T, bf16, float, double) {
 TEST_CASE("loops over a matrix do all elements, wide or not") {
   static_assert(WideKernel<Subtract> && !WideKernel<SubtractByBlock>);
   TestBackend b;
+  const bool runs_wide = std::string_view(TestBackend::name) != "cpu";  // whose single columns vectorise as well
   for (const std::size_t rows : {1u, 3u, 70u})
     for (const std::size_t cols : {1u, 4u, 6u, 64u, 1000u})
       for (const std::size_t offset : {0u, 1u}) {
@@ -84,6 +86,7 @@ TEST_CASE("loops over a matrix do all elements, wide or not") {
         for (const bool by_block : {false, true}) {
           CAPTURE(by_block);
           b.fill(y.view(), -1);
+          b.fill(wide_calls.view(), -1);
           if (by_block)
             b.for_each_block(1, Work{n}, SubtractByBlock{f, rows});
           else
@@ -92,7 +95,8 @@ TEST_CASE("loops over a matrix do all elements, wide or not") {
           std::size_t wrong = 0;
           for (std::size_t i = 0; i < n; ++i) wrong += got[i] != static_cast<float>(i % cols) - host[i + offset];
           CHECK(wrong == 0);
-          if (offset == 1 || cols % 4 != 0) CHECK(wide_calls.to_host(b) == std::vector<float>(n));
+          const bool may_be_wide = offset == 0 && cols % 4 == 0;
+          if (!may_be_wide || runs_wide) CHECK(wide_calls.to_host(b) == std::vector<float>(n, may_be_wide ? 1.f : 0.f));
         }
       }
 }

@@ -55,6 +55,15 @@ TEST_CASE("the number of values must be that of the extents") {
   CHECK_THROWS_WITH_AS((Array<float, 2>(b, {2, 3}, values)), "Tensor: [2, 3] needs 6 values, got 5", ShapeError);
 }
 
+TEST_CASE("more elements than can be counted are refused") {
+  TestBackend b;
+  constexpr std::size_t many = std::size_t{1} << 32;
+  CHECK_THROWS_WITH_AS((Array<float, 2>(b, {many, many})), "Tensor: [4294967296, 4294967296] has too many elements",
+                       ShapeError);
+  CHECK_THROWS_WITH_AS((Array<float, 2>(b, {many, many}, {})), "Tensor: [4294967296, 4294967296] has too many elements",
+                       ShapeError);
+}
+
 TEST_CASE("a tensor gives its memory back when it goes") {
   TestBackend b;
   const std::size_t before = b.pool().used();

@@ -49,6 +49,14 @@ TEST_CASE("extents") {
   CHECK(to_string(Extents<4>{1, 20, 300, 4}) == "[1, 20, 300, 4]");
 }
 
+TEST_CASE("more elements than can be counted are refused") {
+  constexpr std::size_t many = std::size_t{1} << 32;
+  CHECK(checked_size("f", Extents<2>{many, many - 1}) == many * (many - 1));
+  CHECK(checked_size("f", Extents<3>{many, 0, many}) == 0);
+  CHECK_THROWS_WITH_AS(checked_size("f", Extents<2>{many, many}), "f: [4294967296, 4294967296] has too many elements",
+                       ShapeError);
+}
+
 TEST_CASE("the last index is the contiguous one") {
   std::vector<int> values = numbers(120);
   const V<int, 4> v(values.data(), {2, 3, 4, 5});
@@ -113,6 +121,9 @@ TEST_CASE("reshape refuses another number of elements") {
   CHECK_THROWS_WITH_AS(v.reshape(Extents<1>{5}), "View::reshape: [2, 3] does not hold the elements of [5]", ShapeError);
   CHECK_THROWS_WITH_AS(v.reshape(Extents<3>{2, 3, 2}), "View::reshape: [2, 3] does not hold the elements of [2, 3, 2]",
                        ShapeError);
+  constexpr std::size_t many = std::size_t{1} << 32;
+  CHECK_THROWS_WITH_AS((V<int, 2>(values.data(), {0, 3}).reshape(Extents<2>{many, many})),
+                       "View::reshape: [4294967296, 4294967296] has too many elements", ShapeError);
 }
 
 TEST_CASE("check_shape says what was wanted and what came") {

@@ -100,6 +100,20 @@ TEST_CASE("a query of zeros is near to nobody, one of NaN has no class") {
   CHECK(run<float>(b, {1, 0, 0, 1}, {6, 2}, {0, 0, NAN, 1}, 2, {.k = 2}) == Classes{2, -1});
 }
 
+TEST_CASE("a row of the bank that is infinite, or too long, is near to every query, which has no class then") {
+  TestBackend b;
+  for (const float large : {INFINITY, -INFINITY, 1e20f})
+    CHECK(run<float>(b, {1, 0, large, 0, 0, 1}, {6, 2, 4}, {1, 0, -1, 0}, 2, {.k = 1}) == Classes{-1, -1});
+}
+
+TEST_CASE("k whose scratch is more than the shared memory of a GPU's block") {
+  TestBackend b;
+  const std::size_t n = 15000;
+  Classes labels(n, 4);
+  for (std::size_t i = 0; i < n; i += 3) labels[i] = 2;
+  CHECK(run<double>(b, std::vector<double>(n, 1), labels, {1}, 1, {.k = n}) == Classes{4});
+}
+
 TEST_CASE("the number of threads changes nothing") {
   const auto bank = wave<float>(1000, 40, 0), queries = wave<float>(200, 40, 5);
   Classes labels(1000), one;
@@ -128,5 +142,6 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_WITH_AS(call(labels, queries, {.k = 0}, predictions), "knn_classify: k must be in [1, 5], got 0",
                        ConfigError);
   CHECK_THROWS_WITH_AS(call(labels, queries, {.k = 1, .temperature = 0}, predictions),
-                       "knn_classify: temperature must be > 0, got 0.000000", ConfigError);
+                       "knn_classify: temperature must be finite and > 0, got 0.000000", ConfigError);
+  CHECK_THROWS_AS(call(labels, queries, {.k = 1, .temperature = 1e-60}, predictions), ConfigError);  // 0 as a float
 }

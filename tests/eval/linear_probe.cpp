@@ -225,23 +225,31 @@ TEST_CASE("what does not fit is refused") {
                        "train_linear_probe: validation.features must be [2, 6], got [2, 7]", ShapeError);
   CHECK_THROWS_WITH_AS(train_linear_probe<float>(b, x, y, classes, {}, {}, {x, few}),
                        "train_linear_probe: validation.labels must be [70], got [69]", ShapeError);
+  for (const std::int32_t label : {-1, 4}) {
+    Classes labels(n, 2);
+    labels[n - 1] = label;
+    const Labels bad(b, {n}, labels);
+    CHECK_THROWS_WITH_AS(
+        train_linear_probe<float>(b, x, y, classes, {}, {}, {x, bad}),
+        ("train_linear_probe: validation.labels must be in [0, 4), got " + std::to_string(label)).c_str(), ConfigError);
+  }
   CHECK_THROWS_WITH_AS(train(x, y, 0, {}), "train_linear_probe: classes must be >= 1, got 0", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.epochs = 0}),
                        "train_linear_probe: epochs and batch_size must be >= 1, got 0 and 512", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.batch_size = 0}),
                        "train_linear_probe: epochs and batch_size must be >= 1, got 90 and 0", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.learning_rate = NAN}),
-                       "train_linear_probe: learning_rate must be > 0, got nan", ConfigError);
+                       "train_linear_probe: learning_rate must be finite and > 0, got nan", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.optimizer = "lars"}),
                        "train_linear_probe: optimizer \"lars\": wanted adam or sgd", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.final_learning_rate = -1}),
-                       "train_linear_probe: final_learning_rate must be >= 0, got -1.000000", ConfigError);
+                       "train_linear_probe: final_learning_rate must be finite and >= 0, got -1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.initial_deviation = INFINITY}),
-                       "train_linear_probe: initial_deviation must be >= 0, got inf", ConfigError);
+                       "train_linear_probe: initial_deviation must be finite and >= 0, got inf", ConfigError);
   CHECK_THROWS_WITH_AS(train(x, y, classes, {.optimizer = "sgd", .momentum = 1}),
                        "Sgd: momentum must be in [0, 1), got 1.000000", ConfigError);
-  CHECK_THROWS_WITH_AS(train(x, y, classes, {.weight_decay = -1}), "Adam: weight_decay must be >= 0, got -1.000000",
-                       ConfigError);
+  CHECK_THROWS_WITH_AS(train(x, y, classes, {.weight_decay = -1}),
+                       "Adam: weight_decay must be finite and >= 0, got -1.000000", ConfigError);
 
   const LinearProbe<float, TestBackend> probe{{b, {classes, width}}, {b, {classes}}};
   CHECK_THROWS_WITH_AS(probe.logits(b, wide, z), "LinearProbe::logits: features must be [2, 6], got [2, 7]",

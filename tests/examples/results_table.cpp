@@ -95,12 +95,13 @@ TEST_CASE("the table has a row a method, and under it what is published") {
       R"({"cifar10":{"source":"somebody","methods":{"simclr":{"many":[78.22,3.47],"all":[74.219]}}},"cifar100":{"source":"x","methods":{}}})");
   const std::vector<RunScores> runs{run("simclr", 1, 1, 50), run("simclr", 2, 1, 70), run("lotar", 1, 1, 51)};
   const Scoreboard board = scoreboard(small, runs);
-  CHECK(plain_text(probe_grid(board)) ==
-        "Accuracy of a linear probe in %, mean ± sample deviation over the splits\n\n"
-        "method        splits            Many          Medium             Few             All            Std\n"
-        "simclr             2   50.00 ± 14.14   50.00 ± 14.14   50.00 ± 14.14   60.00 ± 14.14   6.00 ±  1.41\n"
-        "  published            78.22 ±  3.47               -               -   74.22 ±     -              -\n"
-        "lotar              1   41.00 ±     -   41.00 ±     -   41.00 ±     -   51.00 ±     -   5.10 ±     -\n");
+  CHECK(
+      plain_text(probe_grid(board)) ==
+      "Accuracy of a linear probe (supervised: of its own classifier) in %, mean ± sample deviation over the splits\n\n"
+      "method        splits            Many          Medium             Few             All            Std\n"
+      "simclr             2   50.00 ± 14.14   50.00 ± 14.14   50.00 ± 14.14   60.00 ± 14.14   6.00 ±  1.41\n"
+      "  published            78.22 ±  3.47               -               -   74.22 ±     -              -\n"
+      "lotar              1   41.00 ±     -   41.00 ±     -   41.00 ±     -   51.00 ±     -   5.10 ±     -\n");
   CHECK(
       csv(board) ==
       "evaluation,method,splits,many,many_deviation,medium,medium_deviation,few,few_deviation,all,all_deviation,std,"

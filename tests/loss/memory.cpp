@@ -1,5 +1,6 @@
 #include <lotar/loss/memory.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -61,6 +62,14 @@ TEST_CASE("equal losses give a half to all") {
   CHECK(e.strengths() == std::vector<double>(4, .5));
 }
 
+TEST_CASE("NaN in the memory shows in every strength") {
+  Epochs e;
+  e.see(0, 0, {2, 2, 2, 2});
+  e.see(0, 1, {2, std::nan(""), 2, 2});
+  e.memory.refresh(e.b);
+  for (const double s : e.strengths()) CHECK(std::isnan(s));
+}
+
 TEST_CASE("what does not fit is refused") {
   TestBackend b;
   using Memory = LossMemory<double, TestBackend>;
@@ -74,4 +83,9 @@ TEST_CASE("what does not fit is refused") {
   const Tensor<std::uint32_t, 1, TestBackend> five(e.b, {5});
   CHECK_THROWS_WITH_AS(e.memory.update(e.b, e.losses, {five, e.clock, 2}), "LossMemory: order must be [4], got [5]",
                        ShapeError);
+  const Tensor<double, 1, TestBackend> six(e.b, {6}), ten(e.b, {10});
+  CHECK_THROWS_WITH_AS(e.memory.update(e.b, six, {e.order, e.clock, 2}),
+                       "LossMemory: a batch of 3 samples is more than the batch size 2 or the 4 of order", ShapeError);
+  CHECK_THROWS_WITH_AS(e.memory.update(e.b, ten, {e.order, e.clock, 5}),
+                       "LossMemory: a batch of 5 samples is more than the batch size 5 or the 4 of order", ShapeError);
 }

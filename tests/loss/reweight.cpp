@@ -213,6 +213,12 @@ TEST_CASE("a row of zeros has no gradient through a normalised distance, and doe
   for (const float g : r.dz) CHECK(is_finite(g));
 }
 
+TEST_CASE("a row too long for its square shows in its normalised distance alone") {
+  const auto d = run<float>({1e20f, 0, 1, 2, 1, 1, 3, -1}, 4, {.projections = Projections::normalized}).d;
+  CHECK(std::isnan(d[0]));
+  CHECK(is_finite(d[1]));
+}
+
 TEST_CASE("the presets") {
   const auto is = [](const LotarOptions& o, double sign, ViewDistance distance, bool gradient,
                      Projections projections = Projections::raw) {

@@ -116,6 +116,21 @@ TEST_CASE("max pooling agrees with plain loops, and its gradient with central di
   }
 }
 
+TEST_CASE("a pass keeps nothing of what was pooled but its extents") {
+  TestBackend b;
+  constexpr Extents<4> in{{2, 64, 64, 4}}, out{{2, 32, 32, 4}};
+  const auto wanted = [&] {
+    const Array<4, float> y(b, out);
+    const Tensor<std::uint32_t, 4, TestBackend> from(b, out);
+    return b.pool().used();
+  }();
+  Pass<float, TestBackend> pass;
+  const auto y = MaxPool(2, Conv2d{2, 0}).forward(b, Array<4, float>(b, in), pass);
+  CHECK(b.pool().used() == wanted);
+  const auto mean = GlobalAveragePool().forward(b, Array<4, float>(b, in), pass);
+  CHECK(b.pool().used() < wanted + in.size());
+}
+
 TEST_CASE("what does not fit is refused") {
   TestBackend b;
   Pass<float, TestBackend> pass;

@@ -1,6 +1,7 @@
 #include <lotar/ops/normalize_rows.hpp>
 
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <lotar/core/tensor.hpp>
@@ -82,6 +83,14 @@ TEST_CASE("the gradient matches central differences") {
 TEST_CASE("an infinite value shows") {
   const auto u = run<float>({1, INFINITY}, 2).u;
   CHECK(std::isnan(u[1]));
+}
+
+TEST_CASE_TEMPLATE("a row whose squares overflow shows", T, float, double) {
+  const auto r = run<T>({std::sqrt(std::numeric_limits<T>::max()) * 2, 0, 3, 4}, 2);
+  CHECK(std::isnan(r.u[0]));
+  CHECK(std::isnan(r.u[1]));
+  CHECK(std::isnan(r.inverse_norms[0]));
+  CHECK(r.u[2] == doctest::Approx(.6));
 }
 
 TEST_CASE("shapes that do not fit are refused") {

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/random.hpp>
@@ -82,9 +83,24 @@ TEST_CASE_TEMPLATE("random rows agree with a stable sort", T, float, double) {
   }
 }
 
-TEST_CASE("NaN neither hangs nor reaches outside") {
-  const auto best = run<float>({1, std::nanf(""), 2, -std::nanf("")}, 1, 3);
-  for (const std::uint32_t i : best.indices) CHECK(i < 4);
+TEST_CASE_TEMPLATE("NaN of either sign counts as the largest", T, float, double) {
+  const T infinity = std::numeric_limits<T>::infinity();
+  const T plus = std::copysign(std::numeric_limits<T>::quiet_NaN(), T(1)), minus = std::copysign(plus, T(-1));
+  for (const auto& [first, second] : {std::pair{plus, minus}, {minus, plus}, {plus, plus}, {minus, minus}}) {
+    const auto best = run<T>({1, first, -infinity, infinity, second}, 1, 4);
+    CHECK(best.indices == std::vector<std::uint32_t>{1, 4, 3, 0});
+    CHECK(std::isnan(best.values[0]));
+    CHECK(std::isnan(best.values[1]));
+    CHECK(best.values[2] == infinity);
+    CHECK(run<T>({2, first, second}, 1, 1).indices == std::vector<std::uint32_t>{1});
+  }
+}
+
+TEST_CASE("k whose scratch is more than the shared memory of a GPU's block") {
+  std::vector<double> scores(30000, 1);
+  scores[20000] = 2;
+  scores[10000] = 0;
+  CHECK(run(scores, 1, 29999) == sorted(scores, 1, 29999));
 }
 
 TEST_CASE("shapes that do not fit are refused") {

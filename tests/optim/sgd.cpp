@@ -31,7 +31,10 @@ TEST_CASE("what is out of range or misshapen is refused") {
   using S = Sgd<float, TestBackend>;
   CHECK_THROWS_WITH_AS(S(b, table, {.momentum = 1}), "Sgd: momentum must be in [0, 1), got 1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(S(b, table, {.momentum = NAN}), "Sgd: momentum must be in [0, 1), got nan", ConfigError);
-  CHECK_THROWS_WITH_AS(S(b, table, {.weight_decay = -1}), "Sgd: weight_decay must be >= 0, got -1.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(S(b, table, {.weight_decay = -1}), "Sgd: weight_decay must be finite and >= 0, got -1.000000",
+                       ConfigError);
+  CHECK_THROWS_WITH_AS(S(b, table, {.weight_decay = INFINITY}), "Sgd: weight_decay must be finite and >= 0, got inf",
+                       ConfigError);
 
   S sgd(b, table);
   const Tensor<float, 1, TestBackend> w(b, {256}), wrong(b, {255}), rates(b, {1}), none(b, {0});

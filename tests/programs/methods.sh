@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every method and option of pretrain on synthetic images: cut in the second epoch of 26 steps it ends in the same checkpoint, to the bit,
-# and linear_eval reads it.
+# Methods, optimizers, projectors and precisions of pretrain on synthetic images: a training that is cut in the second epoch of 26
+# steps ends in the same checkpoint, to the bit, and linear_eval reads it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 work=$(mktemp -d)
@@ -10,7 +10,8 @@ train() {
   "$PROGRAMS/pretrain" --dataset synthetic --ratio 100 --arch resnet10 --width 4 --projector mlp_bn --epochs 2 \
     --batch-size 48 --warmup-epochs 1 --optimizer sgd --lr 0.1 "$@" 2>>"$work/progress"
 }
-for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --focal 2 --temperature-high 1"; do
+for method in "bcl --augmentation bcl" "sdclr --rand-augment 2 --dclw 0.5 --optimizer adam --lr 0.001" "supervised" \
+    "lotar --lotar thesis_code --focal 2 --temperature-high 1 --optimizer lars --projector thesis --precision bf16"; do
   name=$work/${method%% *}
   # shellcheck disable=SC2086  # options are words
   train --out "$name" --method $method
@@ -23,3 +24,13 @@ for method in "bcl" "sdclr --rand-augment 2 --dclw 0.5" "supervised" "lotar --fo
   grep -q "^${method%% *} " "$work/table"
 done
 grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
+
+# Options that no row above would miss: each makes another model.
+train --out "$work/plain" --method simclr --max-steps 2
+for option in "--optimizer lars" "--optimizer adam" "--weight-decay 0.1" "--warmup-epochs 2" "--augmentation crop_flip" "--crop-scale 0.5" \
+    "--temperature 0.5" "--seed 2" "--precision bf16"; do
+  # shellcheck disable=SC2086  # options are words
+  train --out "$work/other" --method simclr --max-steps 2 $option
+  ! cmp -s "$work/plain/model.safetensors" "$work/other/model.safetensors" || { echo "the same model with $option"; exit 1; }
+  rm -r "$work/other"
+done

@@ -37,11 +37,11 @@ refuse 'batch size: must be >= 2, got 0' train --batch-size 0
 refuse 'batch-size' train --batch-size -3
 refuse 'batch-size' train --batch-size many
 refuse 'exceeds the' train --batch-size 100000
-refuse 'temperature: must be > 0 and finite, got 0' train --temperature 0
-refuse 'temperature: must be > 0 and finite, got -1' train --temperature=-1
-refuse 'temperature: must be > 0 and finite, got nan' train --temperature nan
-refuse 'learning_rate must be > 0' train --lr 0
-refuse 'learning_rate must be > 0' train --lr nan
+refuse 'temperature: the lowest must be finite and > 0, got 0' train --temperature 0
+refuse 'temperature: the lowest must be finite and > 0, got -1' train --temperature=-1
+refuse 'temperature: the lowest must be finite and > 0, got nan' train --temperature nan
+refuse 'learning_rate must be finite and > 0' train --lr 0
+refuse 'learning_rate must be finite and > 0' train --lr nan
 refuse 'weight_decay' train --weight-decay=-1
 refuse 'epochs' train --epochs 0
 refuse 'width must be >= 1' train --width 0
@@ -212,7 +212,7 @@ refuse 'config.json' "$linear_eval" --run "$work/broken"
 python3 -B tests/programs/write_images.py "$work/three" 3 3 3
 train --dataset folder --profile all --image-size 8 --batch-size 9 --data "$work/three" --out "$work/unwritable" \
   >"$work/stdout" 2>&1 || { echo "the training failed: $(cat "$work/stdout")"; ((++failed)); }
-for file in results.json results.txt; do
+for file in accuracy.svg results.txt results.json; do
   mkdir "$work/unwritable/$file"
   refuse "$file: cannot put in place" "$linear_eval" --run "$work/unwritable" --protocol standardized
   rmdir "$work/unwritable/$file"

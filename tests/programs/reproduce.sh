@@ -175,8 +175,8 @@ said 'lotar_split1: cannot go on with other options: lr was 0.3, is now 0.1'
 # more methods, seeds and splits; a training that goes non-finite stops nothing but itself
 quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --out "$work/out"
 expect 2
-said 'reproduce: never, split 1: the training went non-finite'
-said 'reproduce: never, split 1, seed 2: the training went non-finite'
+said 'reproduce: never, split 1: pretrain met numbers that are not finite'
+said 'reproduce: never, split 1, seed 2: pretrain met numbers that are not finite'
 said '== simclr, split 1, seed 2 (4 of 4)'
 [[ -s $work/out/simclr_split1_seed2/results.json ]] || fail "no second seed"
 grep -q '^lotar  *2 ' "$work/stdout" || fail "a method that was there is gone from the table"

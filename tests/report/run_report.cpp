@@ -128,23 +128,27 @@ TEST_CASE("malformed results are refused") {
                        lotar::IoError);
 }
 
-TEST_CASE("a report has the pictures that the files allow") {
+TEST_CASE("names of classes are escaped") {
+  const auto results = lotar::Json::parse(R"({"classes":[{"name":"<cat>","training_images":5,"accuracy":0.5}]})");
+  const std::string picture = scatter_chart(accuracy_chart(results, "r"));
+  CHECK(xml_fault(picture) == "");
+  CHECK(count(picture, ">&lt;cat&gt;</text>") == 1);
+}
+
+TEST_CASE("a training has the pictures that its metrics allow") {
   const ScratchFolder folder;
-  CHECK(write_report(folder.path()).empty());
+  CHECK(write_training_pictures(folder.path()).empty());
   write_bytes(folder / "metrics.jsonl", "{\"epoch\":1,\"loss\":5.5}\n");
-  CHECK(write_report(folder.path()) == std::vector<std::string>{folder / "loss.svg"});
+  CHECK(write_training_pictures(folder.path()) == std::vector<std::string>{folder / "loss.svg"});
   write_bytes(folder / "metrics.jsonl", two_epochs);
-  write_bytes(folder / "results.json", R"({"classes":[{"name":"<cat>","training_images":5,"accuracy":0.5}]})");
-  const std::vector<std::string> written = write_report(folder.path());
-  CHECK(written == std::vector<std::string>{folder / "loss.svg", folder / "distance.svg", folder / "weight.svg",
-                                            folder / "accuracy.svg"});
+  const std::vector<std::string> written = write_training_pictures(folder.path());
+  CHECK(written == std::vector<std::string>{folder / "loss.svg", folder / "distance.svg", folder / "weight.svg"});
   for (const std::string& path : written) CHECK(xml_fault(read_bytes(path)) == "");
-  CHECK(count(read_bytes(folder / "accuracy.svg"), ">&lt;cat&gt;</text>") == 1);
-  CHECK(folder.files() == 6);
+  CHECK(folder.files() == 4);
 
   const ScratchFolder other;
   write_bytes(other / "metrics.jsonl", diagnosed);
-  const std::vector<std::string> pictures = write_report(other.path());
+  const std::vector<std::string> pictures = write_training_pictures(other.path());
   CHECK(pictures == std::vector<std::string>{other / "loss.svg", other / "correlation.svg", other / "norm.svg",
                                              other / "rank.svg", other / "alignment.svg",
                                              other / "weight_histogram.svg"});

@@ -168,3 +168,22 @@ TEST_CASE("a batch of fewer samples than processes is refused") {
     CHECK_THROWS_WITH_AS(make(), "batch size: with 8, the last batch of 10 samples has 2, fewer than the 4 processes",
                          lotar::ConfigError);
 }
+
+TEST_CASE("norms of each process' own rows want two rows of each") {
+  Ranks b = make_ranks();
+  PretrainingOptions o = options();
+  o.batch_size = 5;
+  o.synchronize_norms = false;
+  const auto make = [&] {
+    lotar::make_pretraining(b, training_images(), training_shape, o, lotar::SimClr{}, lotar::thesis_augmentation(8));
+  };
+  CHECK_NOTHROW(make());  // both views of a sample
+  o.prune = 0.5;
+  if (b.ranks() <= 2)
+    CHECK_NOTHROW(make());
+  else
+    CHECK_THROWS_WITH_AS(make(),
+                         "batch size: with 5, the last batch of 10 samples has 5, of which some of the 4 processes "
+                         "have one view: too few for norms of their own",
+                         lotar::ConfigError);
+}

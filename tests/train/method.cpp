@@ -111,4 +111,7 @@ TEST_CASE("the supervised baseline takes its labels by the batch's samples") {
   // labels 1 and 0: (softmax - onehot) / 2
   CHECK(dz.to_host(b) == std::vector<double>{.25, -.25, -.25, .25});
   CHECK(weights.to_host(b) == std::vector<double>{1, 1});
+  const Anchors<double, TestBackend> too_many{logits, losses, distances, weights, {order, clock, 1}};
+  CHECK_THROWS_WITH_AS(method.objective(b, too_many, dz.view()),
+                       "Supervised: a batch of 2 samples is more than the batch size 1 or the 3 of order", ShapeError);
 }

@@ -254,18 +254,68 @@ TEST_CASE("a loss that is not finite stops the training with its step named") {
   TestBackend b;
   Training<TestBackend, lotar::SimClr> training(b, changed("sgd", 1e38));
   training.run(6);
-  std::string message;
-  try {
-    training.save();
-  } catch (const lotar::NonFiniteError& error) {
-    message = error.what();
-  }
-  CHECK(message.starts_with("the loss of step "));
-  CHECK(message.ends_with("is not finite"));
-
-  Checkpoint good = Training<TestBackend, lotar::SimClr>(b, changed("sgd", 1e38)).save();
-  training.restore(good);
+  CHECK_THROWS_AS(training.save(), lotar::NonFiniteError);
+  training.restore(Training<TestBackend, lotar::SimClr>(b, changed("sgd", 1e38)).save());
   CHECK_NOTHROW(training.save());  // the bad step is forgotten
+
+  using Supervised = lotar::Supervised<TestBackend>;
+  std::vector<std::int32_t> labels(10);
+  labels[lotar::epoch_order(training_options().seed, 0, 10)[5]] = 99;  // no class: of the second batch of 4
+  const Tensor<std::int32_t, 1, TestBackend> of_images(b, {{10}}, labels);
+  Training<TestBackend, Supervised> labelled(b, training_options(), Supervised(of_images.view()));
+  labelled.run(3);
+  CHECK_THROWS_WITH_AS(labelled.save(), "the loss of step 1 (epoch 1, learning rate 0.033333) is not finite",
+                       lotar::NonFiniteError);
+}
+
+TEST_CASE("a network that is not finite is not saved") {
+  TestBackend b;
+  const std::vector<float> nan{std::numeric_limits<float>::quiet_NaN()};
+  Training<TestBackend, lotar::SimClr> training(b);
+  training.run(1);
+  const Checkpoint good = training.save();
+  b.upload(nan, training.state().values.rows(7, 1));
+  CHECK_THROWS_WITH_AS(training.save(), "the values of the network after step 1 are not finite", lotar::NonFiniteError);
+  training.restore(good);
+  b.upload(nan, training.state().statistics.rows(3, 1));
+  CHECK_THROWS_WITH_AS(training.save(), "the statistics of the network after step 1 are not finite",
+                       lotar::NonFiniteError);
+}
+
+TEST_CASE("the learning rate is that of the last step") {
+  TestBackend b;
+  Training<TestBackend, lotar::SimClr> training(b);
+  const auto rate = [&] { return static_cast<float>(training.learning_rate()); };
+  CHECK(rate() == static_cast<float>(0.05 / 3));  // the first step's
+  training.run(1);
+  CHECK(rate() == static_cast<float>(0.05 / 3));
+  training.run(1);
+  CHECK(rate() == static_cast<float>(0.05 * 2 / 3));
+  training.run(1);
+  CHECK(rate() == 0.05f);
+}
+
+TEST_CASE("a training goes on under its own method alone") {
+  TestBackend b;
+  using lotar::lotar_preset, lotar::Lotar;
+  const Checkpoint readme = Training<TestBackend, Lotar>(b).save();
+  const auto refuse = [&](auto&& training, const std::string& method) {
+    CHECK_THROWS_WITH_AS(training.restore(readme),
+                         ("Pretraining::restore: the checkpoint is of another training: wanted method " + method +
+                          ", got lotar of l2 distances of raw projections, sign 1")
+                             .c_str(),
+                         lotar::ConfigError);
+  };
+  Training<TestBackend, Lotar>(b).restore(readme);
+  refuse(Training<TestBackend, lotar::SimClr>(b), "simclr");
+  const auto of = [&](const char* preset) {
+    return Training<TestBackend, Lotar>(b, training_options(), Lotar(lotar_preset(preset)));
+  };
+  refuse(of("thesis_code"), "lotar of l2 distances of raw projections, sign -1, with a gradient through the weights");
+  refuse(of("figure"), "lotar of squared l2 distances of raw projections, sign 1");
+  refuse(of("normalized"), "lotar of l2 distances of normalized projections, sign 1");
+  const lotar::Bcl<TestBackend, Lotar> bcl(b, 10, Lotar{}, {.momentum = 0.5});
+  CHECK(bcl.identity() == "lotar of l2 distances of raw projections, sign 1, bcl of momentum 0.500000");
 }
 
 TEST_CASE("what cannot be trained is refused") {
@@ -278,9 +328,9 @@ TEST_CASE("what cannot be trained is refused") {
   refuse(options, "batch size: 11 exceeds the 10 samples there are");
   options = training_options();
   options.temperature.low = 0;
-  refuse(options, "temperature: must be > 0 and finite, got 0.000000");
+  refuse(options, "temperature: the lowest must be finite and > 0, got 0.000000");
   options.temperature.low = std::numeric_limits<double>::quiet_NaN();
-  refuse(options, "temperature: must be > 0 and finite, got nan");
+  refuse(options, "temperature: the lowest must be finite and > 0, got nan");
 
   using Supervised = lotar::Supervised<TestBackend>;
   const Tensor<std::int32_t, 1, TestBackend> labels(b, {{9}}, std::vector<std::int32_t>(9));

@@ -11,21 +11,30 @@ using lotar::PretrainingOptions;
 
 namespace {
 
-void refuse(const PretrainingOptions& options, const char* message, std::size_t ranks = 1) {
-  CHECK_THROWS_WITH_AS(lotar::detail::check_pretraining(options, 10, ranks), message, lotar::ConfigError);
+void refuse(const PretrainingOptions& options, const char* message, std::size_t ranks = 1, std::size_t views = 2) {
+  CHECK_THROWS_WITH_AS(lotar::detail::check_pretraining(options, 10, ranks, views), message, lotar::ConfigError);
 }
 
 }  // namespace
 
 TEST_CASE("options that no method of 10 samples can be trained with are refused") {
-  CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 4}, 10, 2));
-  CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 5}, 10, 5));
+  for (const std::size_t views : {1u, 2u}) {
+    CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 4}, 10, 2, views));
+    CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 5}, 10, 5, views));
+  }
+  CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 5, .synchronize_norms = false}, 10, 5, 2));
+  CHECK_NOTHROW(lotar::detail::check_pretraining({.batch_size = 5, .prune = .5, .synchronize_norms = false}, 10, 2, 2));
   refuse({.batch_size = 1}, "batch size: must be >= 2, got 1");
   refuse({.batch_size = 11}, "batch size: 11 exceeds the 10 samples there are");
   refuse({.batch_size = 9},
          "batch size: with 9, the last batch of 10 samples has one, which has nothing to be compared with");
   refuse({.batch_size = 4}, "batch size: with 4, the last batch of 10 samples has 2, fewer than the 3 processes", 3);
   refuse({.batch_size = 5}, "batch size: with 5, the last batch of 10 samples has 5, fewer than the 6 processes", 6);
+  const char* alone =
+      "batch size: with 5, the last batch of 10 samples has 5, of which some of the 3 processes have one view: too few "
+      "for norms of their own";
+  refuse({.batch_size = 5, .synchronize_norms = false}, alone, 3, 1);
+  refuse({.batch_size = 5, .prune = .5, .synchronize_norms = false}, alone, 3);
   refuse({.batch_size = 4, .prune = 1}, "prune: must be in [0, 1), got 1.000000");
   refuse({.batch_size = 4, .objective = {.focal = 2, .dclw = .5}}, "objective: focal and dclw exclude each other");
 }

@@ -40,27 +40,29 @@ struct MakeViews {
   }
 };
 
+/// @throws ShapeError "where: ..." unless views can be made of images of these extents.
+inline void check_images(const char* where, const Extents<4>& images) {
+  constexpr std::size_t limit = 1 << 15;  // pixels of a side
+  const auto& [n, height, width, channels] = images.extent;
+  if (n == 0 || height == 0 || width == 0 || height > limit || width > limit || (channels != 1 && channels != 3))
+    throw ShapeError(std::string(where) + ": images must be [N, H, W, 1 or 3] with N > 0 and sides of 1 to " +
+                     std::to_string(limit) + ", got " + to_string(images));
+}
+
 /// Checks what all functions below have in common and runs MakeViews.
 template <class T, class B, class Operations>
 void make_views(B& b, const char* where, std::size_t views, const In<std::uint8_t, 4, B>& images,
                 const In<std::uint32_t, 1, B>& order, std::size_t batch_size, const Clock* clock, std::uint64_t seed,
                 const Operations& pipeline, const Out<T, 4, B>& out) {
   const ImageSize in{images.extent(1), images.extent(2)};
-  constexpr std::size_t limit = 1 << 15;  // pixels of a side
-  if (images.extent(0) == 0 || in.pixels() == 0 || in.height > limit || in.width > limit ||
-      (images.extent(3) != 1 && images.extent(3) != 3))
-    throw ShapeError(std::string(where) + ": images must be [N, H, W, 1 or 3] with N > 0 and sides of 1 to " +
-                     std::to_string(limit) + ", got " + to_string(images.extents));
+  check_images(where, images.extents);
   pipeline.check(in);
   pipeline.check_images(images);
   const Footprint footprint = pipeline.footprint(in);
   const std::size_t samples = out.extent(0) / views;
   check_shape(where, "out", Extents<4>{views * samples, footprint.output.height, footprint.output.width, 3},
               out.extents);
-  if (samples > batch_size || samples > order.extent(0))
-    throw ShapeError(std::string(where) + ": out has rows for " + std::to_string(samples) +
-                     " samples, more than the batch size " + std::to_string(batch_size) + " or the " +
-                     std::to_string(order.extent(0)) + " of order");
+  check_batch(where, samples, order, batch_size);
   const Work work{max(in.pixels(), footprint.output.pixels()),
                   2 * scratch_size<float>(3 * footprint.pixels) + footprint.scratch_bytes};
   b.for_each_block(views * samples, work,

@@ -13,6 +13,7 @@
 #include <lotar/backend/cpu/block.hpp>
 #include <lotar/backend/cpu/convolution.hpp>
 #include <lotar/backend/cpu/gemm.hpp>
+#include <lotar/backend/cpu/independent.hpp>
 #include <lotar/backend/cpu/nt_xent.hpp>
 #include <lotar/backend/cpu/resource.hpp>
 #include <lotar/backend/cpu/threads.hpp>
@@ -137,7 +138,7 @@ class Cpu {
   /// @tparam A, B, C  Matrix, View or Tensor, of T, T and T or Accum<T>
   /// @throws ShapeError if the shapes do not fit.
   /// @cost 2 M N K flops a batch; scratch: op(b) or, of a large one, as much at a time as makes 2^20 factors; of a c of
-  ///       bf16 and K > 1024 at least 512 columns; and some 1.5 MiB a thread
+  ///       bf16 and K > 512 (by dot products of bf16 1024) at least 512 columns; and up to 3 MiB a thread
   template <class A, class B, class C>
   void gemm(Op op_a, Op op_b, double alpha, const A& a, const B& b, double beta, const C& c) {
     using T = std::remove_const_t<typename A::Element>;
@@ -145,7 +146,7 @@ class Cpu {
     const Matrix<const T, Memory> ma(a), mb(b);
     const Matrix<Out, Memory> mc(c);
     check_gemm(op_a, op_b, ma, mb, mc);
-    detail::with_products<T>(detail::by_pairs<T>(shared_->algorithms, true), [&]<class P>(P) {
+    detail::with_products<T>(detail::by_pairs<T>(shared_->algorithms.bf16_products, true), [&]<class P>(P) {
       detail::Gemm<P, Out, Memory>(op_a, op_b, alpha, ma, mb, beta, mc).run(*this, shared_->threads);
     });
   }

@@ -93,6 +93,7 @@ class MpiRanks {
   template <class T>
   void all_reduce(T* values, std::size_t n) {
     if (ranks_ == 1) return;
+    bytes<T>((n + ranks_ - 1) / ranks_ * ranks_);  // refused by all, or by none: no rank waits for one that threw
     const Share own = share(n, rank_, ranks_);
     scratch_.resize(std::max(scratch_.size(), own.size * ranks_ * sizeof(T)));
     T* const parts = reinterpret_cast<T*>(scratch_.data());

@@ -3,6 +3,7 @@
 #include <nccl.h>
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -43,7 +44,10 @@ class NcclRanks {
   }
   NcclRanks(const NcclRanks&) = delete;
   NcclRanks& operator=(const NcclRanks&) = delete;
-  ~NcclRanks() { ncclCommDestroy(comm_); }
+  /// Not while an exception passes: that would wait for the others, which wait for this process, see leave().
+  ~NcclRanks() {
+    if (std::uncaught_exceptions() <= exceptions_) ncclCommDestroy(comm_);
+  }
 
   std::size_t rank() const { return processes_.rank(); }
   std::size_t ranks() const { return processes_.ranks(); }
@@ -79,6 +83,7 @@ class NcclRanks {
  private:
   Base transfers_;
   MpiRanks processes_;
+  int exceptions_ = std::uncaught_exceptions();
   ncclComm_t comm_ = nullptr;
 };
 

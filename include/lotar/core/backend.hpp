@@ -118,7 +118,8 @@ struct ProbeStep {
 
 // clang-format off: each line's comment is what a reader of the compiler's message sees
 
-/// The threads that share one work item. All of them call each member, which ends in a barrier; but add and leader.
+/// The threads that share one work item. All of them call for_each, reduce and sum_columns, which end in a barrier, and
+/// scratch, which does not; any of them calls add and leader.
 template <class Block>
 concept BlockOf = requires(Block& block, std::size_t n, float* out, std::uint32_t* counter) {
   block.for_each(n, detail::ProbeItem{});      // f(i) for i < n, independent
@@ -181,13 +182,15 @@ struct Conv2d {
 };
 
 /// The extents [N, P, Q, K] of the convolution of x [N, H, W, C] with filters [K, R, S, C].
-/// @throws ShapeError if the channels differ, the filter exceeds the padded image, or the stride is 0.
+/// @throws ShapeError if the channels differ, the filter exceeds the padded image, the stride is 0, or an image's side
+///         or the padding exceeds 2^32.
 inline Extents<4> conv2d_output(const Extents<4>& x, const Extents<4>& filter, Conv2d conv) {
   if (x[3] != filter[3])
     throw ShapeError("conv2d: x [N, H, W, C] and filter [K, R, S, C] must agree in C, got " + to_string(x) + " and " +
                      to_string(filter));
-  if (conv.stride == 0 || filter.size() == 0 || x[1] + 2 * conv.padding < filter[1] ||
-      x[2] + 2 * conv.padding < filter[2])
+  constexpr std::size_t most = std::size_t{1} << 32;  // of an extent and of the padding: so that no sum wraps
+  if (conv.stride == 0 || filter.size() == 0 || conv.padding > most || x[1] > most || x[2] > most ||
+      x[1] + 2 * conv.padding < filter[1] || x[2] + 2 * conv.padding < filter[2])
     throw ShapeError("conv2d: filter " + to_string(filter) + " with stride " + std::to_string(conv.stride) +
                      " does not fit " + to_string(x) + " padded by " + std::to_string(conv.padding));
   return {x[0], conv.output(x[1], filter[1]), conv.output(x[2], filter[2]), filter[0]};

@@ -2,8 +2,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include <lotar/core/config.hpp>
+#include <lotar/core/error.hpp>
 #include <lotar/core/view.hpp>
 
 namespace lotar {
@@ -25,6 +27,17 @@ struct BatchSamples {
 
   LOTAR_FN std::uint32_t operator()(std::size_t i) const { return order(clock(0).batch * batch_size + i); }
 };
+
+/// Throws ShapeError "where: ..." if n samples are more than a batch, or the order, holds. Which batch it is is not
+/// checked: the clock lies on the backend.
+template <class Memory>
+void check_batch(const char* where, std::size_t n, const View<const std::uint32_t, 1, Memory>& order,
+                 std::size_t batch_size) {
+  if (n > batch_size || n > order.extent(0))
+    throw ShapeError(std::string(where) + ": a batch of " + std::to_string(n) +
+                     " samples is more than the batch size " + std::to_string(batch_size) + " or the " +
+                     std::to_string(order.extent(0)) + " of order");
+}
 
 /// The kernel that ends a step: for_each(1, AdvanceClock{clock.data}).
 struct AdvanceClock {

@@ -26,20 +26,6 @@ struct Columns {
   }
 };
 
-/// The values of two matrices [rows, cols] of A, for Block::sum_columns with two outputs.
-template <class A>
-struct ColumnPairs {
-  Columns<A> first, second;
-
-  LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const { return {first(r, c), second(r, c)}; }
-
-  static constexpr std::size_t width = pack_width<A>;
-  LOTAR_FN bool is_aligned() const { return first.is_aligned() && second.is_aligned(); }
-  LOTAR_FN auto columns(std::size_t c) const {
-    return [a = first.columns(c), b = second.columns(c)](std::size_t r) { return Pair<Pack<A, width>>{a(r), b(r)}; };
-  }
-};
-
 namespace detail {
 
 /// The values of some rows less those of the first, and their squares: what is lost where the squares about the mean

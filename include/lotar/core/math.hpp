@@ -10,11 +10,13 @@
 /// no libm. Branch-free where it is hot, so that loops over it vectorise.
 namespace lotar {
 
+/// The smaller of both; a if either is NaN.
 template <class T>
 LOTAR_FN constexpr T min(T a, T b) {
   return b < a ? b : a;
 }
 
+/// The larger of both; a if either is NaN.
 template <class T>
 LOTAR_FN constexpr T max(T a, T b) {
   return a < b ? b : a;

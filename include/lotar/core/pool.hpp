@@ -23,7 +23,9 @@ std::size_t allocation_bytes(std::size_t n) {
 /// A freed block is reused only by the lane (stream) that freed it, whose later work runs after all that still uses the
 /// block: so freeing never waits.
 ///
-/// @tparam Resource  has `void* allocate(std::size_t bytes)`, which throws if it cannot, and `void deallocate(void*)`.
+/// @tparam Resource  has `void* allocate(std::size_t bytes)`, which throws if it cannot, and `void deallocate(void*)`;
+///                   may have `void expose(void* block, std::size_t bytes, std::size_t size)`, which hears how many bytes
+///                   of a block are in use, for tools that find what reaches beyond
 template <class Resource>
 class Pool {
  public:
@@ -33,8 +35,8 @@ class Pool {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
   ~Pool() {
-    for (auto& [key, blocks] : free_)
-      for (void* block : blocks) resource_.deallocate(block);
+    for (auto& [key, blocks] : blocks_)
+      for (void* block : blocks.free) resource_.deallocate(block);
   }
 
   /// A block of at least `bytes`; free it on the same lane with the same number of bytes.
@@ -42,25 +44,29 @@ class Pool {
   void* allocate(std::size_t bytes, std::size_t lane = 0) {
     const std::size_t size = rounded(allocation_bytes<std::byte>(bytes));
     const std::lock_guard lock(mutex_);
-    auto& blocks = free_[{lane, size}];
+    Blocks& blocks = blocks_[{lane, size}];
     void* block = nullptr;
-    if (blocks.empty()) {
+    if (blocks.free.empty()) {
+      blocks.free.reserve(blocks.taken + 1);
       block = resource_.allocate(size);
+      ++blocks.taken;
       reserved_ += size;
       ++allocations_;
     } else {
-      block = blocks.back();
-      blocks.pop_back();
+      block = blocks.free.back();
+      blocks.free.pop_back();
     }
     used_ += size;
     if (used_ > peak_) peak_ = used_;
+    expose(block, bytes, size);
     return block;
   }
 
   void deallocate(void* block, std::size_t bytes, std::size_t lane = 0) {
     const std::size_t size = rounded(bytes);
     const std::lock_guard lock(mutex_);
-    free_[{lane, size}].push_back(block);
+    expose(block, 0, size);
+    blocks_[{lane, size}].free.push_back(block);
     used_ -= size;
   }
 
@@ -82,14 +88,24 @@ class Pool {
     while (step <= bytes / 8) step *= 2;
     return (bytes + step - 1) / step * step + (bytes == 0 ? alignment : 0);
   }
+  void expose(void* block, std::size_t bytes, std::size_t size) {
+    if constexpr (requires { resource_.expose(block, bytes, size); }) resource_.expose(block, bytes, size);
+  }
   std::size_t locked(const std::size_t& value) const {
     const std::lock_guard lock(mutex_);
     return value;
   }
 
+  /// Those of one lane and size: taken from the resource in all, and free, with room for all of them, so that freeing
+  /// never throws.
+  struct Blocks {
+    std::size_t taken = 0;
+    std::vector<void*> free = {};
+  };
+
   Resource resource_;
   mutable std::mutex mutex_;
-  std::map<std::pair<std::size_t, std::size_t>, std::vector<void*>> free_;
+  std::map<std::pair<std::size_t, std::size_t>, Blocks> blocks_;
   std::size_t used_ = 0, peak_ = 0, reserved_ = 0, allocations_ = 0;
 };
 

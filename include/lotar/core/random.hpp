@@ -105,7 +105,7 @@ void shuffle(std::span<T> values, Random& random) {
     std::swap(values[i - 1], values[random.index(static_cast<std::uint32_t>(i))]);
 }
 
-/// The order in which an epoch sees n samples, n <= 2^32: a permutation of 0 to n - 1 that is a function of seed and
+/// The order in which an epoch sees n samples, n < 2^32: a permutation of 0 to n - 1 that is a function of seed and
 /// epoch. Host only.
 inline std::vector<std::uint32_t> epoch_order(std::uint64_t seed, std::uint32_t epoch, std::size_t n) {
   std::vector<std::uint32_t> order(n);

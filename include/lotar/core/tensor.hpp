@@ -23,7 +23,7 @@ class Tensor : public View<T, N, typename B::Memory> {
 
   Tensor() = default;
   Tensor(B& b, const Extents<N>& shape)
-      : Base(nullptr, shape), memory_(b.template allocate<std::remove_const_t<T>>(shape.size())) {
+      : Base(nullptr, shape), memory_(b.template allocate<std::remove_const_t<T>>(checked_size("Tensor", shape))) {
     this->data = memory_.get();
   }
   /// Uploads the host's values, in row-major order.

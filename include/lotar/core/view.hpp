@@ -16,7 +16,7 @@ struct Extents {
 
   LOTAR_FN constexpr std::size_t operator[](std::size_t i) const { return extent[i]; }
   LOTAR_FN constexpr std::size_t& operator[](std::size_t i) { return extent[i]; }
-  /// The number of elements.
+  /// The number of elements; not checked, see checked_size.
   LOTAR_FN constexpr std::size_t size() const {
     std::size_t n = 1;
     for (std::size_t e : extent) n *= e;
@@ -35,6 +35,16 @@ std::string to_string(const Extents<N>& extents) {
   std::string text = "[";
   for (std::size_t i = 0; i < N; ++i) text += (i ? ", " : "") + std::to_string(extents[i]);
   return text + "]";
+}
+
+/// The number of elements. Throws ShapeError "where: ..." if std::size_t does not hold it.
+template <std::size_t N>
+std::size_t checked_size(const char* where, const Extents<N>& extents) {
+  std::size_t n = 1;
+  for (const std::size_t e : extents.extent)
+    if (__builtin_mul_overflow(n, e, &n))
+      throw ShapeError(std::string(where) + ": " + to_string(extents) + " has too many elements");
+  return n;
 }
 
 /// A dense array in some backend's memory, not owned: rows contiguous, images [N, H, W, C], filters [K, R, S, C].
@@ -78,7 +88,7 @@ struct View {
   /// @throws ShapeError if the number of elements differs.
   template <std::size_t M>
   View<T, M, Memory> reshape(const Extents<M>& other) const {
-    if (other.size() != size())
+    if (checked_size("View::reshape", other) != size())
       throw ShapeError("View::reshape: " + to_string(extents) + " does not hold the elements of " + to_string(other));
     return {data, other};
   }

@@ -38,13 +38,16 @@ struct PlaceFeatures {
 /// The features of images under a frozen encoder: by its running statistics, unless options.batch_statistics.
 ///
 /// @param state     its values and statistics are read, and left as they are; but with options.batch_statistics the
-///                  running statistics follow the batches', as in training: then give a copy of what must not change
+///                  running statistics follow the batches', as in training, and the gradients become 0: then give a
+///                  copy of what must not change
 /// @param images    [N, H, W, C], C 1 or 3
 /// @param pipeline  see plain_view; its output is what the encoder sees
 /// @param features  [K N, F] out: K copies, K >= 1, each as an epoch draws its views, or its order, anew
-/// @throws ShapeError if features are not [K N, F].
+/// @throws ShapeError if features are not [K N, F]; with options.batch_statistics, once it is reached, for a batch of
+///         one image of which the encoder leaves one pixel.
 /// @throws ConfigError for a batch of 0, and as the pipeline says.
-/// @cost   K N forward passes of the encoder; scratch: a batch's views and activations.
+/// @cost   K N forward passes of the encoder; scratch: a batch's views and activations, with options.batch_statistics
+///         those of all layers at once.
 template <class T, Backend B, class Pipeline>
 void extract_features(B& b, const ResNet& encoder, NetworkState<T, B>& state, const In<std::uint8_t, 4, B>& images,
                       const Pipeline& pipeline, const View<Accum<T>, 2, typename B::Memory>& features,

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/ops/normalize_rows.hpp>
@@ -28,8 +28,9 @@ struct KnnVote {
   View<const A, 2, Memory> similarities;            // [rows, k], largest first
   View<const std::uint32_t, 2, Memory> neighbours;  // [rows, k]
   View<const std::int32_t, 1, Memory> labels;
-  A inverse_temperature;
+  A temperature;
   View<std::int32_t, 1, Memory> predictions;
+  static constexpr bool large_scratch = true;
 
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t r) const {
@@ -37,10 +38,10 @@ struct KnnVote {
     const A* similarity = similarities.data + r * k;
     const std::uint32_t* neighbour = neighbours.data + r * k;
     const std::int32_t* label = labels.data;
-    const A scale = inverse_temperature;
+    const A divisor = temperature;
     A* weights = block.template scratch<A>(k);
     A* votes = block.template scratch<A>(k);
-    block.for_each(k, [=](std::size_t j) { weights[j] = exp((similarity[j] - similarity[0]) * scale); });
+    block.for_each(k, [=](std::size_t j) { weights[j] = exp((similarity[j] - similarity[0]) / divisor); });
     block.for_each(k, [=](std::size_t j) {
       A sum = 0;
       for (std::size_t i = 0; i < k; ++i) sum += label[neighbour[i]] == label[neighbour[j]] ? weights[i] : A(0);
@@ -61,13 +62,15 @@ struct KnnVote {
 ///
 /// Of equally near neighbours those of lower index count, of classes with equal votes the lower one.
 /// @tparam A           float or double
-/// @param bank         [N, D] features of known class, k <= N < 2^32
+/// @param bank         [N, D] features of known class, k <= N < 2^32; as the queries, of any length whose square is
+///                     finite (see RowScale)
 /// @param labels       [N]
 /// @param queries      [M, D]
-/// @param predictions  [M] out; -1 where a query or its neighbours are NaN
+/// @param predictions  [M] out; -1 where a query or a neighbour is NaN: a NaN in the bank is near to every query
 /// @throws ShapeError if the shapes differ from these.
 /// @throws ConfigError for an option out of its range.
-/// @cost   2 M N D flops and about 20 passes over M N scores; scratch: N D values, and the scores.
+/// @cost   2 M N D flops, about 20 passes over M N scores and M k^2 votes; scratch: N D values, and the scores;
+///         for k neighbours as top_k.
 /// @source Wu et al. 2018, arXiv:1805.01978, section 3.4.
 template <class A, Backend B>
 void knn_classify(B& b, In<A, 2, B> bank, In<std::int32_t, 1, B> labels, In<A, 2, B> queries, const KnnOptions& options,
@@ -79,8 +82,7 @@ void knn_classify(B& b, In<A, 2, B> bank, In<std::int32_t, 1, B> labels, In<A, 2
   check_shape("knn_classify", "predictions", Extents<1>{count}, predictions.extents);
   if (k == 0 || k > n)
     throw ConfigError("knn_classify: k must be in [1, " + std::to_string(n) + "], got " + std::to_string(k));
-  if (!(options.temperature > 0) || !std::isfinite(options.temperature))
-    throw ConfigError("knn_classify: temperature must be > 0, got " + std::to_string(options.temperature));
+  check_positive<A>("knn_classify", "temperature", options.temperature);
 
   const std::size_t tile = min(count, max<std::size_t>(1, options.scores_at_once / n));
   const Tensor<A, 2, B> known(b, {n, width}), unit(b, {tile, width}), scores(b, {tile, n}), nearest(b, {tile, k});
@@ -94,7 +96,7 @@ void knn_classify(B& b, In<A, 2, B> bank, In<std::int32_t, 1, B> labels, In<A, 2
     top_k(b, scores.rows(0, rows), nearest.rows(0, rows), neighbours.rows(0, rows));
     b.for_each_block(rows, Work{k * k, 2 * scratch_size<A>(k)},
                      detail::KnnVote<A, M>{nearest.rows(0, rows), neighbours.rows(0, rows), labels,
-                                           static_cast<A>(1 / options.temperature), predictions.rows(first, rows)});
+                                           static_cast<A>(options.temperature), predictions.rows(first, rows)});
   }
 }
 

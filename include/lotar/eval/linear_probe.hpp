@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/random.hpp>
@@ -30,7 +31,7 @@ struct LinearProbeOptions {
   double momentum = 0.9;                       ///< of sgd, in [0, 1)
   double learning_rate = 3e-4;                 ///< at the start, > 0
   std::vector<std::size_t> decay_epochs = {};  ///< after each of so many epochs the rate falls to a tenth
-  double final_learning_rate = 0;              ///< > 0: the rate falls to it from epoch to epoch, exponentially
+  double final_learning_rate = 0;              ///< > 0: of one epoch more, to which the rate falls exponentially
   double weight_decay = 0;                     ///< >= 0
   std::size_t epochs = 90;                     ///< >= 1
   std::size_t batch_size = 512;                ///< >= 1; an epoch's last batch has what is left
@@ -52,7 +53,7 @@ struct LinearProbeProgress {
 template <class A, class B>
 struct LabelledFeatures {
   In<A, 2, B> features;           ///< [N, D]
-  In<std::int32_t, 1, B> labels;  ///< [N]
+  In<std::int32_t, 1, B> labels;  ///< [N] in [0, C)
 };
 
 namespace detail {
@@ -148,19 +149,15 @@ std::vector<A> probe_start(const ParameterTable& table, const LinearProbeOptions
 /// @throws ConfigError for an option out of its range; the optimizer checks its own.
 inline void check_probe(const LinearProbeOptions& o, std::size_t classes) {
   const std::string where = "train_linear_probe: ";
-  const auto check_rate = [&](const char* name, double value, bool zero) {
-    if (!(zero ? value >= 0 : value > 0) || !std::isfinite(value))
-      throw ConfigError(where + name + (zero ? " must be >= 0, got " : " must be > 0, got ") + std::to_string(value));
-  };
   if (classes == 0) throw ConfigError(where + "classes must be >= 1, got 0");
   if (o.optimizer != "adam" && o.optimizer != "sgd")  // lars would take [weight | bias] for one parameter
     throw ConfigError(where + "optimizer \"" + o.optimizer + "\": wanted adam or sgd");
   if (o.epochs == 0 || o.batch_size == 0)
     throw ConfigError(where + "epochs and batch_size must be >= 1, got " + std::to_string(o.epochs) + " and " +
                       std::to_string(o.batch_size));
-  check_rate("learning_rate", o.learning_rate, false);
-  check_rate("final_learning_rate", o.final_learning_rate, true);
-  check_rate("initial_deviation", o.initial_deviation, true);
+  check_positive<float>("train_linear_probe", "learning_rate", o.learning_rate);
+  check_not_negative("train_linear_probe", "final_learning_rate", o.final_learning_rate);
+  check_not_negative("train_linear_probe", "initial_deviation", o.initial_deviation);
 }
 
 /// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.
@@ -228,7 +225,7 @@ struct LinearProbe {
 /// @param validation  if it has rows, the probe of the first epoch that classifies most of them right is the result
 /// @return            a probe for features as they are, standardised or not
 /// @throws ShapeError if the shapes differ from these.
-/// @throws ConfigError for an option out of its range.
+/// @throws ConfigError for an option out of its range, or a label of the validation set.
 /// @throws NonFiniteError if the loss became infinite or NaN, as it does for a label out of range.
 /// @cost   4 N D C flops an epoch; scratch: two batches.
 template <class A, Backend B>
@@ -299,6 +296,10 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
   };
   std::vector<std::int32_t> wanted(unseen);
   if (unseen > 0) b.download(validation.labels, std::span<std::int32_t>(wanted));
+  for (const std::int32_t label : wanted)
+    if (label < 0 || static_cast<std::size_t>(label) >= classes)
+      throw ConfigError(where + "validation.labels must be in [0, " + std::to_string(classes) + "), got " +
+                        std::to_string(label));
   LinearProbe<A, B> best;
   double best_accuracy = -1;
 

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <string>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/loss/nt_xent.hpp>
 #include <lotar/ops/log_sum_exp.hpp>
@@ -53,8 +52,7 @@ template <Backend B, class T>
 void dclw_losses(B& b, const NtXent<T, B>& state, double sigma, Out<T, 1, B> losses, Out<T, 1, B> v) {
   check_shape("dclw_losses", "losses", state.positives.extents, losses.extents);
   check_shape("dclw_losses", "v", state.positives.extents, v.extents);
-  if (!(sigma > 0) || !std::isfinite(sigma))
-    throw ConfigError("dclw_losses: sigma must be finite and > 0, got " + std::to_string(sigma));
+  check_positive<T>("dclw_losses", "sigma", sigma);
   if (state.denominator != Denominator::negatives)
     throw ConfigError("dclw_losses: wanted losses with the denominator of the negatives");
   b.for_each_block(1, Work{losses.size()},

@@ -1,10 +1,9 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <string>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/math.hpp>
 
 namespace lotar {
@@ -42,8 +41,7 @@ struct FocalLoss {
 template <Backend B, class T>
 void focal_losses(B& b, double gamma, Out<T, 1, B> losses, Out<T, 1, B> slopes) {
   check_shape("focal_losses", "slopes", losses.extents, slopes.extents);
-  if (!(gamma > 0) || !std::isfinite(gamma))
-    throw ConfigError("focal_losses: gamma must be finite and > 0, got " + std::to_string(gamma));
+  check_positive<T>("focal_losses", "gamma", gamma);
   b.for_each(losses.size(), detail::FocalLoss<T, typename B::Memory>{static_cast<T>(gamma), losses, slopes});
 }
 

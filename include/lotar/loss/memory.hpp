@@ -5,6 +5,7 @@
 #include <string>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/tensor.hpp>
@@ -44,8 +45,9 @@ struct MemoryStrengths {
     const A* s = memory.data;
     const A mean = block_sum(block, n, [s](std::size_t i) { return s[i]; }) / static_cast<A>(n);
     const A most = block_max(block, n, [s, mean](std::size_t i) { return max(s[i] - mean, mean - s[i]); });
+    const A equal = A(0.5) + (mean - mean);  // NaN if a memory is
     block.for_each(n, [&](std::size_t i) {
-      strengths(i) = most > A(0) ? clamp(fma((s[i] - mean) / most, A(0.5), A(0.5)), A(0), A(1)) : A(0.5);
+      strengths(i) = most > A(0) ? clamp(fma((s[i] - mean) / most, A(0.5), A(0.5)), A(0), A(1)) : equal;
     });
   }
 };
@@ -66,8 +68,7 @@ class LossMemory {
   LossMemory(B& b, std::size_t samples, const LossMemoryOptions& options = {})
       : momentum_(static_cast<A>(options.momentum)), memory_(b, {samples}), strengths_(b, {samples}) {
     if (samples == 0) throw ConfigError("LossMemory: wanted at least one sample, got 0");
-    if (!(options.momentum >= 0 && options.momentum < 1))
-      throw ConfigError("LossMemory: momentum must be in [0, 1), got " + std::to_string(options.momentum));
+    check_fraction("LossMemory", "momentum", options.momentum);
     b.fill(memory_.view(), A(0));
     b.fill(strengths_.view(), A(0));
   }
@@ -75,16 +76,17 @@ class LossMemory {
   /// s = (1 - momentum) l + momentum s for the samples of a batch, l the mean of the losses of a sample's two anchors.
   /// @param losses   [2n], anchors i and i + n of one sample
   /// @param samples  of the batch; its order is of [samples]
-  /// @throws ShapeError if the shapes differ from these.
+  /// @throws ShapeError if the shapes differ from these, or a batch holds fewer than n samples.
   /// @cost   one pass over the batch's losses.
   void update(B& b, In<A, 1, B> losses, const BatchSamples<typename B::Memory>& samples) {
     if (losses.size() % 2 != 0) throw ShapeError("LossMemory: losses must be [2n], got " + to_string(losses.extents));
     check_shape("LossMemory", "order", memory_.extents, samples.order.extents);
+    check_batch("LossMemory", losses.size() / 2, samples.order, samples.batch_size);
     b.for_each(losses.size() / 2,
                detail::RememberLosses<A, typename B::Memory>{losses, samples, momentum_, memory_.view()});
   }
 
-  /// Makes strengths of what is remembered: after an epoch has shown every sample.
+  /// Makes strengths of what is remembered: after an epoch has shown every sample. All are NaN if a memory is.
   /// @cost three passes over all samples, by one block.
   void refresh(B& b) {
     b.for_each_block(1, Work{memory_.size()},

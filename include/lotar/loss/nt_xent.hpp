@@ -6,6 +6,7 @@
 #include <string>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/ops/log_sum_exp.hpp>
@@ -19,8 +20,9 @@ namespace lotar {
 /// @source negatives: Yeh et al., Decoupled contrastive learning, ECCV 2022.
 enum class Denominator { all, negatives };
 
+/// NT-Xent at one temperature.
 struct NtXentOptions {
-  double temperature = .2;
+  double temperature = .2;  ///< > 0, by which similarities are divided
   Denominator denominator = Denominator::all;
 };
 
@@ -122,7 +124,8 @@ struct NtXentRowBackward {
 /// NT-Xent, the contrastive loss of SimCLR, of each anchor: the cross-entropy of picking the other view of its image
 /// among all rows but its own.
 ///
-/// @param z            [2N, D] projections, N >= 1, of any length; rows i and i + N are the two views of image i
+/// @param z            [2N, D] projections, N >= 1, of any length whose square is finite (see RowScale); rows i and
+///                     i + N are the two views of image i
 /// @param temperature  [1] > 0, which is not checked: it lies on the backend, where it may change from step to step
 /// @param denominator  `negatives` takes the positive out of the sum below: then N >= 2, and losses may be negative
 /// @param losses       [2N] out: l_a = log sum_{b != a} exp(s_ab) - s_ap in nats, >= 0; log(2N - 1) if all rows are
@@ -168,9 +171,7 @@ NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, In<T, 1, B> temperature, Denom
 /// @throws ShapeError as above, ConfigError unless the temperature is finite and > 0.
 template <Backend B, class T>
 NtXent<T, B> nt_xent_forward(B& b, In<T, 2, B> z, const NtXentOptions& options, Out<T, 1, B> losses) {
-  if (!(options.temperature > 0) || !is_finite(options.temperature))
-    throw ConfigError("nt_xent_forward: temperature must be finite and > 0, got " +
-                      std::to_string(options.temperature));
+  check_positive<T>("nt_xent_forward", "temperature", options.temperature);
   const Tensor<T, 1, B> temperature(b, {1});
   b.fill(temperature.view(), static_cast<T>(options.temperature));
   return nt_xent_forward<B, T>(b, z, temperature, options.denominator, losses);

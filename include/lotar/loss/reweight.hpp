@@ -12,15 +12,17 @@
 
 namespace lotar {
 
+/// How the distance of an image's two views is measured: ||u - v||, or its square.
 enum class ViewDistance { l2, squared_l2 };
+/// What it is measured on: the projections z, or z / max(||z||, 1e-12).
 enum class Projections { raw, normalized };
 
 /// LoTaR: how far apart an image's two views lie in the batch decides what its loss weighs.
 struct LotarOptions {
   double sign = 1;  ///< 1: distant views weigh more; -1: close ones do; 0: all weigh the same, as in SimCLR
   ViewDistance distance = ViewDistance::l2;
-  Projections projections = Projections::raw;  ///< what the distance is measured on
-  bool gradient_through_weights = false;       ///< whether training also moves the weights, or takes them as constants
+  Projections projections = Projections::raw;
+  bool gradient_through_weights = false;  ///< whether training also moves the weights, or takes them as constants
 };
 
 /// Forms of the method: "readme" (the default options), "thesis_code" and "figure" as it was published; "normalized",
@@ -197,7 +199,8 @@ T checked_sign(const char* where, double sign) {
 
 /// How far apart the two views of each image are: d_i = ||z_i - z_{i+N}||, or its square; of raw or unit rows.
 ///
-/// @param z  [2N, D], N >= 1; rows i and i + N are the two views of image i
+/// @param z  [2N, D], N >= 1; rows i and i + N are the two views of image i; of any length whose square is finite, if
+///           they are normalised (see RowScale)
 /// @param d  [N] out
 /// @throws ShapeError if the shapes differ from these.
 /// @cost   3 N D flops of raw rows, 9 N D of unit rows.

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/error.hpp>
 
 namespace lotar {
@@ -24,8 +25,7 @@ struct TemperatureOptions {
 /// @return [epochs]
 /// @throws ConfigError for an option out of range.
 inline std::vector<float> temperatures(const TemperatureOptions& options, std::size_t epochs) {
-  if (!(options.low > 0) || !std::isfinite(options.low))
-    throw ConfigError("temperature: must be > 0 and finite, got " + std::to_string(options.low));
+  check_positive<float>("temperature", "the lowest", options.low);
   const double high = options.high == 0 ? options.low : options.high;
   if (!(high >= options.low) || !std::isfinite(high))
     throw ConfigError("temperature: the highest must be finite and at least the lowest, " +

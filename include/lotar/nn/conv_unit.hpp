@@ -41,7 +41,8 @@ class ConvUnit {
   /// @param residual  empty, or shaped like the result
   /// @return          [N, P, Q, K]
   /// @throws ShapeError if x does not fit the filter or the residual the result, if there are fewer than 2 pixels N P Q
-  ///                  when training, or if the pass's arrays do not reach this unit's entries.
+  ///                  when training (or none, where other processes have some), or if the pass's arrays do not reach
+  ///                  this unit's entries.
   /// @cost            2 N P Q K R S C flops and 3 passes over the result, 2 where the backend takes its moments when it
   ///                  convolves
   template <class T, class B>

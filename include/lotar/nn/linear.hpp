@@ -8,7 +8,7 @@
 
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/pass.hpp>
-#include <lotar/ops/columns.hpp>
+#include <lotar/ops/add_column_sums.hpp>
 
 namespace lotar {
 namespace detail {

@@ -117,7 +117,7 @@ class GlobalAveragePool {
     Tensor<Accum<T>, 2, B> y(b, {{n, cols}});
     b.for_each_block(n, {pixels * cols, 0},
                      detail::AveragePoolForward<T, typename B::Memory>{x.reshape(Extents<3>{{n, pixels, cols}}), y});
-    pass.keep(x.share());  // for its extents
+    pass.keep(Tensor<T, 4, B>({nullptr, x.extents}, nullptr));  // its extents alone
     return y;
   }
 
@@ -156,7 +156,7 @@ class MaxPool {
     Tensor<std::uint32_t, 4, B> from(b, out);
     b.for_each(out[0] * out[1] * out[2], out[3],
                detail::MaxPoolForward<T>{x.data, window(x.extents, out), y.data, from.data});
-    pass.keep(std::move(x));  // for its extents
+    pass.keep(Tensor<T, 4, B>({nullptr, x.extents}, nullptr));  // its extents alone
     pass.keep(std::move(from));
     return y;
   }

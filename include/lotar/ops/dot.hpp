@@ -28,6 +28,7 @@ struct Dot {
 /// @param y    [n]
 /// @param out  [1]
 /// @throws ShapeError if the shapes differ from these.
+/// @cost   one pass over x and y
 template <Backend B, class T>
 void dot(B& b, In<T, 1, B> x, In<T, 1, B> y, Out<T, 1, B> out) {
   check_shape("dot", "y", x.extents, y.extents);

@@ -11,19 +11,21 @@ namespace lotar {
 /// How a row x is scaled to unit length: u = x / max(||x||, 1e-12).
 ///
 /// A row shorter than 1e-12 has no direction to speak of. It is divided by 1e-12, so zero stays zero, and is taken as a
-/// constant: its gradient is zero, where the exact derivative would be 1e12 times du.
+/// constant: its gradient is zero, where the exact derivative would be 1e12 times du. A row whose ||x||^2 is not finite
+/// becomes NaN, as does its gradient, so that it shows.
 template <class T>
 struct RowScale {
   T forward;   ///< 1 / max(||x||, 1e-12)
   T backward;  ///< 1 / ||x||; 0 for rows shorter than 1e-12
 };
 
-/// The scale of the n values at x, whose squares must not overflow, by all threads of a block.
+/// The scale of the n values at x, by all threads of a block.
 template <class Block, class T>
 LOTAR_FN RowScale<T> row_scale(Block& block, const T* x, std::size_t n) {
   constexpr T shortest = T(1e-12);
   const T norm = sqrt(block_sum(block, n, [x](std::size_t j) { return x[j] * x[j]; }));
-  return {T(1) / max(norm, shortest), norm < shortest ? T(0) : T(1) / norm};
+  const T overflow = norm - norm;  // 0, or NaN
+  return {T(1) / max(norm, shortest) + overflow, (norm < shortest ? T(0) : T(1) / norm) + overflow};
 }
 
 namespace detail {
@@ -67,7 +69,7 @@ struct NormalizeRowBackward {
 
 /// Rows of unit length: u = x / max(||x||, 1e-12).
 ///
-/// @param x              [rows, n]
+/// @param x              [rows, n], of any length whose square is finite; other rows become NaN
 /// @param u              [rows, n] out; may be x
 /// @param inverse_norms  [rows] out: 1 / ||x||, or 0 for a row shorter than 1e-12
 /// @throws ShapeError if the shapes differ from these.

@@ -69,8 +69,8 @@ struct RadixDescend {
 /// @tparam Key  a kernel: key(i) is a std::uint64_t for i < n
 /// @param rank  < n < 2^32; 0: the smallest
 /// @param out   [1] out
-/// @throws ConfigError for a rank or n out of range.
-/// @cost   8 passes over the keys.
+/// @throws ConfigError for a rank or n out of range, ShapeError if out is not [1].
+/// @cost   8 passes over the keys; 1 KiB of scratch, and as much a block.
 template <Backend B, class Key>
 void radix_select(B& b, std::size_t n, const Key& key, std::size_t rank, Out<std::uint64_t, 1, B> out) {
   using namespace detail;

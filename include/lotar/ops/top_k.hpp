@@ -17,12 +17,17 @@ using OrderKey = std::make_signed_t<typename Ieee<T>::Bits>;
 template <class T>
 inline constexpr OrderKey<T> largest_key = std::numeric_limits<OrderKey<T>>::max();
 
-/// A signed integer that orders as the numbers do; -0 equals 0, NaN comes before or after all of them.
+/// A signed integer that orders as the numbers do; -0 equals 0. All NaN, whose sign differs between processors, is one
+/// key above all others.
 template <class T>
 LOTAR_FN inline OrderKey<T> order_key(T x) {
   using Key = OrderKey<T>;
+  using Bits = typename Ieee<T>::Bits;
   const Key bits = bits_as<Key>(x + T(0));
-  return static_cast<Key>(bits ^ (bits >> std::numeric_limits<Key>::digits & largest_key<T>));
+  const Key with_sign = static_cast<Key>(bits ^ (bits >> std::numeric_limits<Key>::digits & largest_key<T>));
+  // NaN with a minus has the lowest of these: a step down by their number goes round to the top, above NaN with a plus
+  constexpr Bits step = (Bits(1) << Ieee<T>::mantissa) - 1, infinity = static_cast<Bits>(largest_key<T>) - 2 * step;
+  return min(static_cast<Key>(static_cast<Bits>(with_sign) - step), static_cast<Key>(infinity + 1));
 }
 
 /// The k largest of one row: bisection over keys finds the smallest of them, two passes over chunks of columns collect
@@ -35,6 +40,7 @@ struct TopKRow {
 
   using Key = OrderKey<T>;
   static constexpr std::size_t chunks = 256;
+  static constexpr bool large_scratch = true;
 
   static std::size_t scratch_bytes(std::size_t k) {
     return 2 * scratch_size<std::uint32_t>(chunks + 1) + scratch_size<T>(k) + scratch_size<std::uint32_t>(k);
@@ -126,13 +132,15 @@ struct TopKRow {
 
 }  // namespace detail
 
-/// The k largest values of each row and where they are, largest first, equal ones by ascending column.
+/// The k largest values of each row and where they are, largest first, equal ones by ascending column. NaN counts as
+/// the largest of all, so that it shows.
 ///
 /// @param scores   [rows, n], k <= n < 2^32; rows of a large matrix may come in as many calls as one likes
 /// @param values   [rows, k] out
 /// @param indices  [rows, k] out: columns
 /// @throws ShapeError if the shapes differ from these.
-/// @cost   about 20 passes over the scores; k values and k columns of a block's scratch, so k up to a few thousand.
+/// @cost   about 20 passes over the scores, and k^2 comparisons a row; scratch a row: k values and k columns. On a GPU
+///         it is in shared memory, if that has room for it (k up to some ten thousand), else in main memory.
 template <Backend B, class T>
 void top_k(B& b, In<T, 2, B> scores, Out<T, 2, B> values, Out<std::uint32_t, 2, B> indices) {
   const std::size_t rows = scores.extent(0), n = scores.extent(1), k = values.extent(1);

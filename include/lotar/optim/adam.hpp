@@ -2,8 +2,8 @@
 
 #include <cmath>
 #include <cstddef>
-#include <string>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
@@ -61,11 +61,10 @@ class Adam {
   /// @throws ConfigError for an option out of its range.
   Adam(B& b, const ParameterTable& table, const AdamOptions& options = {})
       : options_(options), means_(b, {table.size()}), squares_(b, {table.size()}) {
-    detail::check_fraction("Adam", "beta1", options.beta1);
-    detail::check_fraction("Adam", "beta2", options.beta2);
-    detail::check_not_negative("Adam", "weight_decay", options.weight_decay);
-    if (!(options.epsilon > 0) || !std::isfinite(options.epsilon))
-      throw ConfigError("Adam: epsilon must be > 0, got " + std::to_string(options.epsilon));
+    check_fraction("Adam", "beta1", options.beta1);
+    check_fraction("Adam", "beta2", options.beta2);
+    check_positive<A>("Adam", "epsilon", options.epsilon);
+    check_not_negative("Adam", "weight_decay", options.weight_decay);
     b.fill(means_.view(), A(0));
     b.fill(squares_.view(), A(0));
   }

@@ -1,11 +1,10 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
@@ -115,10 +114,9 @@ class Lars {
   /// @throws ConfigError for an option out of its range.
   Lars(B& b, const ParameterTable& table, const LarsOptions& options = {})
       : options_(options), velocities_(b, {table.size()}) {
-    detail::check_fraction("Lars", "momentum", options.momentum);
-    detail::check_not_negative("Lars", "weight_decay", options.weight_decay);
-    if (!(options.trust > 0) || !std::isfinite(options.trust))
-      throw ConfigError("Lars: trust must be > 0, got " + std::to_string(options.trust));
+    check_fraction("Lars", "momentum", options.momentum);
+    check_not_negative("Lars", "weight_decay", options.weight_decay);
+    check_positive<A>("Lars", "trust", options.trust);
     b.fill(velocities_.view(), A(0));
 
     std::vector<detail::LarsParameter> parameters;

@@ -47,7 +47,7 @@ class MagnitudePruning {
  public:
   /// @param table     whose parameters of kind conv are prunable
   /// @param size      of the mask: that of a branch's flat parameters, which begin as the table's do (see BranchTable)
-  /// @param fraction  of these to prune, in (0, 1): ceil(fraction n) of n, no more and no fewer
+  /// @param fraction  of these to prune, in (0, 1): ceil(fraction n) of n, but at most n - 1
   /// @throws ConfigError for a fraction out of range, or a table without convolutions.
   MagnitudePruning(B& b, const ParameterTable& table, std::size_t size, double fraction) : prunable_(b, {size}) {
     if (!(fraction > 0 && fraction < 1))

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/error.hpp>
 
 namespace lotar {
@@ -32,10 +33,8 @@ struct ScheduleOptions {
 /// @throws ConfigError for a rate out of range, or a training without steps.
 inline std::vector<float> learning_rates(const ScheduleOptions& options) {
   const double peak = options.learning_rate, last = options.final_learning_rate;
-  if (!(peak > 0) || !std::isfinite(peak))
-    throw ConfigError("learning_rates: learning_rate must be > 0, got " + std::to_string(peak));
-  if (!(last >= 0) || !std::isfinite(last))
-    throw ConfigError("learning_rates: final_learning_rate must be >= 0, got " + std::to_string(last));
+  check_positive<float>("learning_rates", "learning_rate", peak);
+  check_not_negative("learning_rates", "final_learning_rate", last);
   if (options.epochs == 0 || options.steps_per_epoch == 0)
     throw ConfigError("learning_rates: epochs and steps_per_epoch must be >= 1, got " + std::to_string(options.epochs) +
                       " and " + std::to_string(options.steps_per_epoch));

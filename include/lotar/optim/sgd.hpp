@@ -2,6 +2,7 @@
 
 #include <cstddef>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/named_arrays.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
@@ -51,8 +52,8 @@ class Sgd {
   /// @throws ConfigError for an option out of its range.
   Sgd(B& b, const ParameterTable& table, const SgdOptions& options = {})
       : options_(options), velocities_(b, {table.size()}) {
-    detail::check_fraction("Sgd", "momentum", options.momentum);
-    detail::check_not_negative("Sgd", "weight_decay", options.weight_decay);
+    check_fraction("Sgd", "momentum", options.momentum);
+    check_not_negative("Sgd", "weight_decay", options.weight_decay);
     b.fill(velocities_.view(), A(0));
   }
 

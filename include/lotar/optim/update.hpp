@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <string>
 
@@ -37,18 +36,6 @@ StepRate<typename B::Memory> check_update(const char* where, std::size_t size, O
   check_shape(where, "clock", Extents<1>{1}, clock.extents);
   if (rates.extent(0) == 0) throw ShapeError(std::string(where) + ": rates must have at least one entry, got [0]");
   return {rates, clock};
-}
-
-/// @throws ConfigError unless 0 <= value < 1.
-inline void check_fraction(const char* where, const char* name, double value) {
-  if (!(value >= 0 && value < 1))
-    throw ConfigError(std::string(where) + ": " + name + " must be in [0, 1), got " + std::to_string(value));
-}
-
-/// @throws ConfigError unless 0 <= value < infinity.
-inline void check_not_negative(const char* where, const char* name, double value) {
-  if (!(value >= 0) || !std::isfinite(value))
-    throw ConfigError(std::string(where) + ": " + name + " must be >= 0, got " + std::to_string(value));
 }
 
 }  // namespace detail

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <type_traits>
 
 #include <lotar/core/backend.hpp>
@@ -37,12 +38,15 @@ concept HasObjective = requires(Method& method, B& b, const Anchors<A, B>& batch
 /// SimCLR: every sample weighs the same. Also the neutral defaults of all hooks: a method of one's own derives from it
 /// and hides what it does otherwise.
 ///
-/// All hooks but begin_epoch and state are recorded with the step: a backend may replay what they enqueued without
-/// calling them again. What changes from step to step lies in backend tensors, which state() names.
+/// All hooks but identity, begin_epoch and state are recorded with the step: a backend may replay what they enqueued
+/// without calling them again. What changes from step to step lies in backend tensors, which state() names.
 ///
 /// @source Chen et al. 2020, arXiv:2002.05709.
 struct SimClr {
   static constexpr std::size_t views = 2;  ///< of a sample
+
+  /// The method and its options in words: a training goes on with a checkpoint only where they are the same.
+  std::string identity() const { return "simclr"; }
 
   /// Writes the samples' distances [n] and weights [n], given z [2n, D] and the losses [2n].
   template <class A, class B>
@@ -76,6 +80,13 @@ struct Lotar : SimClr {
 
   explicit Lotar(const LotarOptions& options_ = {}) : options(options_) {}
 
+  std::string identity() const {
+    return std::string("lotar of ") + (options.distance == ViewDistance::l2 ? "l2" : "squared l2") + " distances of " +
+           (options.projections == Projections::raw ? "raw" : "normalized") + " projections, sign " +
+           std::to_string(static_cast<int>(options.sign)) +
+           (options.gradient_through_weights ? ", with a gradient through the weights" : "");
+  }
+
   template <class A, class B>
   void weigh(B& b, const Anchors<A, B>& batch) const {
     view_distances(b, batch.z, options, batch.distances);
@@ -98,7 +109,9 @@ class Bcl : public Base {
 
  public:
   Bcl(B& b, std::size_t samples, const Base& base = Base{}, const LossMemoryOptions& memory = {})
-      : Base(base), memory_(b, samples, memory) {}
+      : Base(base), momentum_(memory.momentum), memory_(b, samples, memory) {}
+
+  std::string identity() const { return Base::identity() + ", bcl of momentum " + std::to_string(momentum_); }
 
   /// [samples] where a BoostedRandAugment finds them
   View<const float, 1, typename B::Memory> strengths() const { return memory_.strengths(); }
@@ -123,6 +136,7 @@ class Bcl : public Base {
   }
 
  private:
+  double momentum_;
   LossMemory<float, B> memory_;
 };
 
@@ -147,11 +161,14 @@ struct Supervised : SimClr {
 
   explicit Supervised(const In<std::int32_t, 1, B>& labels_) : labels(labels_) {}
 
+  std::string identity() const { return "supervised"; }
+
   /// The mean of the batch's cross-entropies: see HasObjective.
-  /// @throws ShapeError unless there is a label for each of the samples.
+  /// @throws ShapeError unless there is a label for each of the samples, and a batch may hold these rows.
   template <class A>
   void objective(B& b, const Anchors<A, B>& batch, const Out<A, 2, B>& dz) const {
     check_shape("Supervised", "labels", batch.samples.order.extents, labels.extents);
+    check_batch("Supervised", batch.z.extent(0), batch.samples.order, batch.samples.batch_size);
     const Tensor<std::int32_t, 1, B> rows(b, {batch.z.extent(0)});
     b.for_each(rows.size(), detail::GatherLabels<typename B::Memory>{labels, batch.samples, rows});
     cross_entropy(b, batch.z, rows, batch.losses, dz);

@@ -3,13 +3,13 @@
 #include <cstddef>
 
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/error.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/dclw.hpp>
 #include <lotar/loss/focal.hpp>
 #include <lotar/loss/nt_xent.hpp>
 #include <lotar/loss/reweight.hpp>
-#include <lotar/optim/update.hpp>
 #include <lotar/train/method.hpp>
 
 namespace lotar {
@@ -33,8 +33,8 @@ struct Multiply {
 
 /// @throws ConfigError for options out of range, or that exclude each other.
 inline void check_objective(const ObjectiveOptions& o) {
-  detail::check_not_negative("objective", "focal", o.focal);
-  detail::check_not_negative("objective", "dclw", o.dclw);
+  check_not_negative("objective", "focal", o.focal);
+  check_not_negative("objective", "dclw", o.dclw);
   if (o.focal > 0 && o.dclw > 0) throw ConfigError("objective: focal and dclw exclude each other");
 }
 

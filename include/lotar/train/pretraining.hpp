@@ -81,7 +81,7 @@ class Pretraining {
   Pretraining(B& b, std::span<const std::uint8_t> images, const Extents<4>& shape, const PretrainingOptions& options,
               Method method, const Pipeline& views)
       : b_(b),
-        options_(checked(options, shape[0], rank_count(b))),
+        options_(checked(options, shape, rank_count(b))),
         method_(std::move(method)),
         views_(views),
         network_(options_.network),
@@ -183,8 +183,7 @@ class Pretraining {
     return c;
   }
 
-  /// Goes on from a checkpoint of a training with the same options, images, method and views; of the last two only the
-  /// sizes of what the method remembers are compared.
+  /// Goes on from a checkpoint of a training with the same options, images, method and views, which are not compared.
   /// @throws ConfigError that names the first thing that is another training's; this one is as before then.
   void restore(const Checkpoint& c) {
     for (const auto& [key, value] : identity()) {
@@ -224,8 +223,9 @@ class Pretraining {
  private:
   static constexpr std::string_view plan_key = "plan: ";
 
-  static PretrainingOptions checked(PretrainingOptions o, std::size_t samples, std::size_t ranks) {
-    detail::check_pretraining(o, samples, ranks);
+  static PretrainingOptions checked(PretrainingOptions o, const Extents<4>& shape, std::size_t ranks) {
+    detail::check_images("Pretraining", shape);
+    detail::check_pretraining(o, shape[0], ranks, Method::views);
     if (Method::views == 1 && o.prune > 0) throw ConfigError("prune: wanted 0 for a method of one view");
     if (HasObjective<Method, A, B> && (o.objective.focal > 0 || o.objective.dclw > 0))
       throw ConfigError("focal and dclw: wanted 0 for a method with an objective of its own");
@@ -243,6 +243,7 @@ class Pretraining {
     std::map<std::string, std::string> all = detail::identity(options_);
     all["image shape"] = to_string(images_.extents);
     all["images"] = images_digest_;
+    all["method"] = method_.identity();
     all["precision"] = std::is_same_v<T, bf16> ? "bf16" : std::is_same_v<T, float> ? "float32" : "float64";
     return all;
   }

@@ -40,8 +40,9 @@ namespace detail {
 
 /// @param samples  of the training
 /// @param ranks    processes that share a batch
-/// @throws ConfigError for what no method can be trained with.
-inline void check_pretraining(const PretrainingOptions& o, std::size_t samples, std::size_t ranks) {
+/// @param views    of a sample
+/// @throws ConfigError for what the method cannot be trained with.
+inline void check_pretraining(const PretrainingOptions& o, std::size_t samples, std::size_t ranks, std::size_t views) {
   if (o.batch_size < 2) throw ConfigError("batch size: must be >= 2, got " + std::to_string(o.batch_size));
   if (samples < o.batch_size)
     throw ConfigError("batch size: " + std::to_string(o.batch_size) + " exceeds the " + std::to_string(samples) +
@@ -52,6 +53,10 @@ inline void check_pretraining(const PretrainingOptions& o, std::size_t samples, 
   if (rest == 1) throw ConfigError(last_batch + "one, which has nothing to be compared with");
   if (last < ranks)
     throw ConfigError(last_batch + std::to_string(last) + ", fewer than the " + std::to_string(ranks) + " processes");
+  const std::size_t together = o.prune > 0 ? 1 : views;  // of a sample's views in one pass
+  if (ranks > 1 && !o.synchronize_norms && together * (last / ranks) < 2)
+    throw ConfigError(last_batch + std::to_string(last) + ", of which some of the " + std::to_string(ranks) +
+                      " processes have one view: too few for norms of their own");
   check_objective(o.objective);
   if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
 }

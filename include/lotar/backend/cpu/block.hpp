@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include <lotar/backend/cpu/threads.hpp>
+#include <lotar/backend/cpu/independent.hpp>
 #include <lotar/core/backend.hpp>
 
 namespace lotar {

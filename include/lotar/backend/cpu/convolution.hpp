@@ -31,13 +31,6 @@ Extents<4> in_elements(Extents<4> e) {
   return e;
 }
 
-/// Whether the sums of bf16 are taken by PairProducts.
-/// @param even  whether they are sums over an even number of values
-template <class T>
-bool by_pairs(ConvolutionAlgorithms allowed, bool even) {
-  return std::is_same_v<T, bf16> && allowed.bf16_products && even && has_bf16_products();
-}
-
 /// Whether Winograd's algorithm is to be taken.
 /// @param wide  channels from which it beats PairProducts as well, measured with registers of 64 bytes; with smaller
 ///              ones it does not, since the dot products' are as large as ever
@@ -46,14 +39,6 @@ bool by_winograd(ConvolutionAlgorithms allowed, const Extents<4>& filter, Conv2d
                  bool pairs, std::size_t wide) {
   return allowed.winograd && winograd_takes(filter, conv) && winograd_wins<Bytes>(s) &&
          (!pairs || (Bytes == 64 && min(s.c, s.k) >= wide));
-}
-
-/// f(products): PairProducts or SingleProducts<T>.
-template <class T, class F>
-void with_products(bool pairs, const F& f) {
-  if constexpr (std::is_same_v<T, bf16>)
-    if (pairs) return f(PairProducts());
-  f(SingleProducts<T>());
 }
 
 /// What the algorithms read; refuses a norm that does not fit.
@@ -71,7 +56,7 @@ void conv2d_forward(B& b, Threads& threads, ConvolutionAlgorithms allowed,
   const ConvolutionSource<T> source = source_of("conv2d_forward", input);
   check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
-  const bool pairs = by_pairs<T>(allowed, x.extent(3) % 2 == 0);
+  const bool pairs = by_pairs<T>(allowed.bf16_products, x.extent(3) % 2 == 0);
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_forward(x.extents, y.extents, conv.padding);
     if (by_winograd(allowed, filter.extents, conv, s, pairs, 128)) {
@@ -112,7 +97,7 @@ void conv2d_backward_data(B& b, Threads& threads, ConvolutionAlgorithms allowed,
                           const In<T, 4, B>& filter, Conv2d conv, double beta, const Out<T, 4, B>& dx) {
   check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
   if (dx.size() == 0) return;
-  const bool pairs = by_pairs<T>(allowed, dy.extent(3) % 2 == 0);
+  const bool pairs = by_pairs<T>(allowed.bf16_products, dy.extent(3) % 2 == 0);
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_backward(dx.extents, dy.extents, conv.padding);
     if (by_winograd(allowed, filter.extents, conv, s, pairs, 128)) {
@@ -136,7 +121,7 @@ void conv2d_backward_filter(B& b, Threads& threads, ConvolutionAlgorithms allowe
   const In<T, 4, B>& x = input.x;
   const ConvolutionSource<T> source = source_of("conv2d_backward_filter", input);
   check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
-  const bool pairs = by_pairs<T>(allowed, true);
+  const bool pairs = by_pairs<T>(allowed.bf16_products, true);
   if constexpr (std::is_same_v<Accum<T>, float>) {
     const WinogradShape s = winograd_forward(x.extents, dy.extents, conv.padding);
     if (by_winograd(allowed, dfilter.extents, conv, s, pairs, 32)) {

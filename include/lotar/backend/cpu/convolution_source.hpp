@@ -2,7 +2,7 @@
 
 #include <cstddef>
 
-#include <lotar/backend/cpu/threads.hpp>
+#include <lotar/backend/cpu/independent.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>

@@ -7,6 +7,7 @@
 #include <lotar/backend/cpu/convolution_source.hpp>
 #include <lotar/backend/cpu/direct_convolution.hpp>
 #include <lotar/backend/cpu/mapping.hpp>
+#include <lotar/backend/cpu/panels.hpp>
 #include <lotar/backend/cpu/prefetch.hpp>
 #include <lotar/backend/cpu/products.hpp>
 #include <lotar/backend/cpu/threads.hpp>
@@ -20,20 +21,10 @@ namespace lotar::detail {
 template <class P>
 void pack_lines(const typename P::Stored* from, std::size_t lines, std::size_t pixels, std::size_t c, std::size_t first,
                 std::size_t last, typename P::Element* to) {
-  for (std::size_t k = first; k < last; k += P::cols) {
-    const std::size_t cols = min(P::cols, last - k);
-    for (std::size_t line = 0; line < lines; ++line)
-      for (std::size_t q = 0; q < pixels; q += P::together, to += P::cols) {
-        const auto* const pixel = from + (line * pixels + q) * c + k;
-        const std::size_t count = min(P::together, pixels - q);
-        if (cols == P::cols) {
-          P::copy_columns(pixel, count, c, P::cols, to);
-        } else {
-          P::copy_columns(pixel, count, c, cols, to);
-          std::memset(to + cols, 0, (P::cols - cols) * sizeof(*to));
-        }
-      }
-  }
+  const std::size_t steps = (pixels + P::together - 1) / P::together;
+  for (std::size_t k = first; k < last; k += P::cols)
+    for (std::size_t line = 0; line < lines; ++line, to += steps * P::cols)
+      pack_panels<P, P::cols>(from + line * pixels * c + k, false, c, min(P::cols, last - k), pixels, to);
 }
 
 /// A piece of the sums of one row of a filter: out = sum over steps p of origin[from[p] + row] dy[p][k] + add out, for

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include <lotar/backend/cpu/block.hpp>
+#include <lotar/backend/cpu/independent.hpp>
 #include <lotar/backend/cpu/panels.hpp>
 #include <lotar/backend/cpu/products.hpp>
 #include <lotar/backend/cpu/threads.hpp>

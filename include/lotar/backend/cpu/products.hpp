@@ -5,13 +5,12 @@
 #include <type_traits>
 
 #include <lotar/backend/cpu/dot_tile.hpp>
-#include <lotar/backend/cpu/mapping.hpp>
 #include <lotar/backend/cpu/tile.hpp>
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
 
-/// What direct convolutions multiply. An Element holds the factors of `together` products; tiles sum those of `rows`
-/// lines of elements with `cols` columns.
+/// What products of matrices, direct convolutions and NT-Xent multiply. An Element holds the factors of `together`
+/// products; tiles sum those of `rows` lines of elements with `cols` columns.
 namespace lotar::detail {
 
 template <class T>
@@ -100,5 +99,21 @@ struct PairProducts {
       for (std::size_t i = 0; i < n; ++i) to[i] = from[i].bits;
   }
 };
+
+/// Whether the sums of T are taken by PairProducts.
+/// @param allowed  by CpuOptions
+/// @param even     whether they are sums over an even number of values
+template <class T>
+bool by_pairs(bool allowed, bool even) {
+  return std::is_same_v<T, bf16> && allowed && even && has_bf16_products();
+}
+
+/// f(products): PairProducts or SingleProducts<T>.
+template <class T, class F>
+void with_products(bool pairs, const F& f) {
+  if constexpr (std::is_same_v<T, bf16>)
+    if (pairs) return f(PairProducts());
+  f(SingleProducts<T>());
+}
 
 }  // namespace lotar::detail

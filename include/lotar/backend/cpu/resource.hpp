@@ -7,6 +7,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#endif
 
 namespace lotar::detail {
 
@@ -27,6 +30,15 @@ struct CpuResource {
     return memory;
   }
   void deallocate(void* memory) const { std::free(memory); }
+
+  /// Of a block of `size` bytes the first `bytes` may be touched: the address sanitizer tells who touches more.
+  static void expose([[maybe_unused]] void* block, [[maybe_unused]] std::size_t bytes,
+                     [[maybe_unused]] std::size_t size) {
+#if defined(__SANITIZE_ADDRESS__)
+    __asan_unpoison_memory_region(block, bytes);
+    __asan_poison_memory_region(static_cast<std::byte*>(block) + bytes, size - bytes);
+#endif
+  }
 };
 
 }  // namespace lotar::detail

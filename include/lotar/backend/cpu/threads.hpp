@@ -24,7 +24,7 @@ struct Task {
 /// Threads that run loops. What a loop computes must not depend on which thread runs which part of it.
 class Threads {
  public:
-  /// @param count  threads; 0: one a core
+  /// @param count  threads; 0: one a core; 1: the caller's, which may be any
   explicit Threads(int count) : count_(count > 0 ? count : tbb::info::default_concurrency()), arena_(count_) {
     if (count_ > tbb::info::default_concurrency())
       more_.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count_));
@@ -58,23 +58,6 @@ class Threads {
   tbb::task_arena arena_;
 };
 
-/// The loops of Threads on the thread that calls them.
-struct SerialLoops {
-  template <class F>
-  void parallel(std::size_t n, std::size_t, const F& body) const {
-    for (std::size_t i = 0; i < n; ++i) body(i);
-  }
-};
-
-/// f(i) for first <= i < last, which are independent: the compiler may run several at once.
-template <class F>
-[[gnu::always_inline]] inline void independent(std::size_t first, std::size_t last, const F& f) {
-#if !defined(__clang__)
-#pragma GCC ivdep
-#endif
-  for (std::size_t i = first; i < last; ++i) f(i);
-}
-
 /// At least `bytes` of memory of this thread, aligned to 256 bytes, until its next call: what a loop body works in.
 /// @throws std::bad_alloc if there is no more.
 inline std::byte* thread_scratch(std::size_t bytes) {
@@ -90,6 +73,7 @@ inline std::byte* thread_scratch(std::size_t bytes) {
     memory.reset(static_cast<std::byte*>(CpuResource().allocate(rounded)));
     size = rounded;
   }
+  CpuResource::expose(memory.get(), bytes, size);
   return memory.get();
 }
 

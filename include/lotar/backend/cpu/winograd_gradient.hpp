@@ -66,22 +66,22 @@ void winograd_sum(const WinogradPlanes& v, const WinogradPlanes& m, std::size_t 
 }
 
 /// du = the sum over tiles [first, last) of (B' d B)' (A dy A'), product by product, of `piece` tiles at a time.
-/// `loops` changes no bit, nor do the rows of v and m.
+/// The number of threads changes no bit, nor do the rows of v and m.
 /// @param v, m  scratch for as many tiles as there are rows: a multiple of `piece`, or all tiles
-template <class T, class Loops, std::size_t Bytes = simd_bytes>
-void winograd_sums(Loops& loops, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy, const T* zeros,
+template <class T, std::size_t Bytes = simd_bytes>
+void winograd_sums(Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy, const T* zeros,
                    std::size_t first, std::size_t last, std::size_t piece, WinogradPlanes v, WinogradPlanes m,
                    const WinogradPlanes& du) {
   const std::size_t blocks = (s.c + v.step - 1) / v.step, items = winograd_products * blocks, most_rows = v.rows;
   const std::size_t panels = (s.k + tile_cols<float> - 1) / tile_cols<float>;
   for (std::size_t tile = first; tile < last; tile += most_rows) {
     v.rows = m.rows = min(most_rows, last - tile);
-    loops.parallel(v.rows, 4, [&](std::size_t row) {
+    threads.parallel(v.rows, 4, [&](std::size_t row) {
       winograd_input(s, x, zeros, tile + row, 1, v, row);
       winograd_output_gradient(s, dy, zeros, tile + row, m, row);
     });
     const std::size_t next = tile + v.rows, after = min(next + most_rows, last), pieces = (v.rows + piece - 1) / piece;
-    loops.parallel(items, 1, [&](std::size_t item) {
+    threads.parallel(items, 1, [&](std::size_t item) {
       const std::size_t product = item / blocks, block = item % blocks, channels = min(v.step, s.c - block * v.step);
       const std::size_t fetches = pieces * panels * ((channels + tile_rows - 1) / tile_rows);
       const auto share = [&](const T* images, std::size_t from, std::size_t to) {  // of the tiles that come next
@@ -135,7 +135,8 @@ void winograd_filter_gradient(const WinogradShape& s, const WinogradPlanes& du, 
 /// dfilter = the gradient of the filter of the forward convolution that `s` describes + beta dfilter. Groups of tiles
 /// are summed by one thread each, which transforms some tiles at a time; those that do not share out evenly, by all
 /// threads together. Then the groups' sums are added in order.
-/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group, and some tiles a thread.
+/// @cost  72 C K flops a tile of 4x4 pixels, of 288; scratch: four times the filter a group, of channels that fill
+///        registers' tiles, and some tiles a thread.
 ///        There is a group for every 512 tiles, but at most 32, and no more than 64 MiB hold, or one.
 template <class T, class B, std::size_t Bytes = simd_bytes>
 void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const ConvolutionSource<T>& x, const T* dy,
@@ -147,8 +148,8 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
   // These set the order of the sums. Larger sums, which no core's cache holds, are read and written less often.
   constexpr std::size_t group_tiles = 512, most_groups = 32, most_bytes = std::size_t{64} << 20;
   const std::size_t piece = s.c * s.k <= std::size_t{1} << 14 ? 64 : 128, pieces = (tiles + piece - 1) / piece;
-  const std::size_t groups = max<std::size_t>(
-      1, min(min(tiles / group_tiles, most_groups), most_bytes / (winograd_products * s.c * s.k * sizeof(float))));
+  const std::size_t groups =
+      max<std::size_t>(1, min(min(tiles / group_tiles, most_groups), most_bytes / (du.size() * sizeof(float))));
   const auto start = [&](std::size_t group) { return min(tiles, pieces * group / groups * piece); };
   // These change no bit: groups for one thread each, and tiles at a time for all threads, to pay for starting loops.
   const std::size_t workers = static_cast<std::size_t>(threads.count()), alone = groups / workers * workers;
@@ -168,14 +169,14 @@ void winograd_gradient(B& b, Threads& threads, const WinogradShape& s, const Con
   T* const zeros = reinterpret_cast<T*>(memory.get() + groups * du.size() + shared);
   std::memset(zeros, 0, most * sizeof(T));
 
+  Threads caller(1);
   threads.parallel(alone, 1, [&](std::size_t group) {
-    SerialLoops loops;
     WinogradPlanes my_v = own_v, my_m = own_m;
     const std::size_t v_bytes = scratch_size<float>(my_v.size());
     std::byte* const scratch = thread_scratch(v_bytes + scratch_size<float>(my_m.size()));
     my_v.data = reinterpret_cast<float*>(scratch);
     my_m.data = reinterpret_cast<float*>(scratch + v_bytes);
-    winograd_sums(loops, s, x, dy, zeros, start(group), start(group + 1), piece, my_v, my_m, sums(group));
+    winograd_sums(caller, s, x, dy, zeros, start(group), start(group + 1), piece, my_v, my_m, sums(group));
   });
   for (std::size_t group = alone; group < groups; ++group) {
     v.data = memory.get() + groups * du.size();

@@ -20,8 +20,8 @@ namespace lotar {
 /// another recording is the step itself.
 ///
 /// A fork that waits for the step's context takes part: its work becomes part of the graph, and the step's context must
-/// wait for it before the step ends. What a fork does besides follows the step, and the step it, where they wait for
-/// each other outside of it.
+/// wait for it before the step ends. What such a fork does besides follows each call of the step, which follows what it
+/// did before: the graph uses its cuBLAS workspace.
 ///
 /// The step's memory comes from lanes of the pool that only this recording uses, one a context that takes part, so no
 /// block that the graph writes is handed out while it lives; calls of one stream follow each other, so they may share
@@ -63,7 +63,9 @@ class CudaRecording {
         }
         capture();
       }
+      for (std::size_t i = 1; i < parts_.size(); ++i) stream().wait(*parts_[i].stream);
       detail::check(cudaGraphLaunch(graph_, stream().get()), "record: cudaGraphLaunch");
+      for (std::size_t i = 1; i < parts_.size(); ++i) parts_[i].stream->wait(stream());
     }
 
    private:

@@ -148,6 +148,20 @@ struct NormTileGradients {
   }
 };
 
+/// The values of two matrices [rows, cols] of A, for Block::sum_columns with two outputs.
+template <class A>
+struct ColumnPairs {
+  Columns<A> first, second;
+
+  LOTAR_FN Pair<A> operator()(std::size_t r, std::size_t c) const { return {first(r, c), second(r, c)}; }
+
+  static constexpr std::size_t width = pack_width<A>;
+  LOTAR_FN bool is_aligned() const { return first.is_aligned() && second.is_aligned(); }
+  LOTAR_FN auto columns(std::size_t c) const {
+    return [a = first.columns(c), b = second.columns(c)](std::size_t r) { return Pair<Pack<A, width>>{a(r), b(r)}; };
+  }
+};
+
 /// The tiles' sums added up: to the gradients of beta and gamma, and to the part of these rows in what all rows have in
 /// common, the mean of dy, and of dy xhat times scale: how fast that falls with x.
 template <class A, class M>

@@ -1,4 +1,4 @@
-#include <lotar/ops/columns.hpp>
+#include <lotar/ops/add_column_sums.hpp>
 
 #include <cmath>
 #include <cstddef>
