@@ -22,8 +22,9 @@ cmake --preset release >/dev/null
 cmake --build --preset release --target bench >/dev/null
 programs=(build/release/bench/bench.*)
 if [[ $cuda ]]; then
-  cmake --preset cuda >/dev/null
-  cmake --build --preset cuda --target cuda >/dev/null
+  cmake --preset cuda -DLOTAR_MPI=OFF >/dev/null
+  mapfile -t targets < <(ctest --test-dir build/cuda -N -R '^bench\..*\.cuda$' | sed -n 's/^ *Test *#[0-9]*: //p')
+  cmake --build --preset cuda --target "${targets[@]}" >/dev/null
   programs+=(build/cuda/bench/bench.*.cuda)
 fi
 

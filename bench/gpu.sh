@@ -25,7 +25,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-sanitized=(backend.{block,backend,convolution}.cuda backend.cuda backend.cuda_convolution ops.{reduce,radix_select}.cuda
+sanitized=(backend.{block,backend,convolution,convolution_64}.cuda backend.cuda backend.cuda_convolution ops.{reduce,radix_select}.cuda
   loss.nt_xent.cuda nn.batch_norm.cuda augment.views.cuda)
 sanitizers=(memcheck racecheck initcheck synccheck)
 packages=(doctest-dev libbenchmark-dev libbenchmark1debian nlohmann-json3-dev libxtensor-dev xtl-dev libtbb-dev libtbb12 libtbbmalloc2 libtbbbind-2-5
@@ -180,7 +180,7 @@ export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 
 tests=() benches=() built=0
 find_built() {
-  for file in "$build"/{tests,bench}/*.{cuda,nccl}; do
+  for file in "$build"/{tests,bench}/*.{cuda,cuda_convolution,nccl}; do
     if [[ -f $file && -x $file ]]; then
       if [[ $file == */bench/* ]]; then benches+=("${file##*/}"); else tests+=("${file##*/}"); fi
     fi

@@ -22,7 +22,7 @@ run() {  # NAME OPTIONS...
   "$programs/pretrain" --data "$data" --dataset cifar10 --split splits/cifar10_exp100_shuffled_philox_seed1.txt \
     --arch resnet18 --width 16 --batch-size 256 --temperature 0.2 --projector mlp --weight-decay 5e-4 \
     --warmup-epochs 2 --epochs 20 --lr 0.5 --checkpoint-every 1 --out "$out" "$@" "${resume[@]}"
-  [[ -f $out/results.json ]] || "$programs/linear_eval" --run "$out" --untrained
+  "$programs/linear_eval" --run "$out" --untrained
 }
 run simclr --method simclr --optimizer sgd
 run lotar --method lotar --optimizer sgd

@@ -11,38 +11,69 @@
 
 namespace {
 
+/// 2N points on a circle in the plane, the two views of an image beside each other; every anchor sees the same angles.
+struct Circle {
+  std::size_t n;
+  double temperature = .2;
+
+  static constexpr double pi = 3.14159265358979;
+  double angle(std::size_t a) const { return pi * static_cast<double>(2 * (a % n) + a / n) / static_cast<double>(n); }
+  double coefficient(std::size_t a) const { return (1 + .5 * std::cos(angle(a))) / static_cast<double>(2 * n); }
+  /// exp of a similarity
+  double power(std::size_t a, std::size_t b) const { return std::exp(std::cos(angle(a) - angle(b)) / temperature); }
+  double denominator() const {
+    double sum = 0;
+    for (std::size_t a = 1; a < 2 * n; ++a) sum += power(0, a);
+    return sum;
+  }
+  double loss() const { return std::log(denominator() / power(0, n)); }
+  /// Of the losses' sum by coefficients: its part along the circle, the only one that there is.
+  double gradient(std::size_t a) const {
+    const double all = denominator();
+    double sum = 0;
+    for (std::size_t b = 0; b < 2 * n; ++b) {
+      const double slope = a == b ? 0 : power(a, b) / all - (b % n == a % n ? 1 : 0);
+      sum += (coefficient(a) + coefficient(b)) * slope * std::sin(angle(b) - angle(a)) / temperature;
+    }
+    return sum;
+  }
+};
+
 /// Losses and gradient of a batch of N images; the most memory that they take on the way. Args: N, D.
 void nt_xent(benchmark::State& state) {
   const auto n = static_cast<std::size_t>(state.range(0)), d = static_cast<std::size_t>(state.range(1));
   BenchBackend b;
-  // 2N points on a circle in the plane, the two views of an image beside each other, and the rest of D zero
-  std::vector<float> z(2 * n * d);
+  const Circle circle{n};
+  std::vector<float> z(2 * n * d), c(2 * n);
   for (std::size_t a = 0; a < 2 * n; ++a) {
-    const double angle = 3.14159265358979 * static_cast<double>(2 * (a % n) + a / n) / static_cast<double>(n);
-    z[a * d] = static_cast<float>(std::cos(angle));
-    z[a * d + 1] = static_cast<float>(std::sin(angle));
+    z[a * d] = static_cast<float>(std::cos(circle.angle(a)));
+    z[a * d + 1] = static_cast<float>(std::sin(circle.angle(a)));
+    c[a] = static_cast<float>(circle.coefficient(a));
   }
-  const double temperature = .2;
-  double sum = 0;  // every anchor sees the same angles
-  for (std::size_t a = 1; a < 2 * n; ++a)
-    sum += std::exp(std::cos(3.14159265358979 * static_cast<double>(a) / static_cast<double>(n)) / temperature);
-  const double wanted = std::log(sum) - std::cos(3.14159265358979 / static_cast<double>(n)) / temperature;
-
   const lotar::Tensor<float, 2, BenchBackend> tz(b, {2 * n, d}, z), dz(b, {2 * n, d});
-  const lotar::Tensor<float, 1, BenchBackend> losses(b, {2 * n}), coefficients(b, {2 * n});
-  b.fill(coefficients.view(), 1 / static_cast<float>(2 * n));
+  const lotar::Tensor<float, 1, BenchBackend> losses(b, {2 * n}), coefficients(b, {2 * n}, c);
   b.pool().reset_peak();
   const std::size_t held = b.pool().used();
   for (auto _ : state) {
-    const auto forward = lotar::nt_xent_forward(b, tz, {.temperature = temperature}, losses);
+    const auto forward = lotar::nt_xent_forward(b, tz, {.temperature = circle.temperature}, losses);
     lotar::nt_xent_backward(b, forward, coefficients, dz);
     b.sync();
   }
+  const double wanted = circle.loss();
   for (const float loss : losses.to_host(b))
     if (!(std::abs(static_cast<double>(loss) - wanted) < 1e-3)) {
       state.SkipWithError("a loss is wrong");
       break;
     }
+  const std::vector<float> gradient = dz.to_host(b);
+  for (const std::size_t a : {std::size_t{0}, n / 3, n - 1, n, 2 * n - 1}) {
+    const double along = circle.gradient(a), x = gradient[a * d], y = gradient[a * d + 1];
+    if (!(std::hypot(x + std::sin(circle.angle(a)) * along, y - std::cos(circle.angle(a)) * along) <
+          0.01 / static_cast<double>(n))) {
+      state.SkipWithError("a gradient is wrong");
+      break;
+    }
+  }
   const double products = 3 * 2 * 4 * static_cast<double>(n * n) * static_cast<double>(d);
   state.counters["FLOP/s"] =
       benchmark::Counter(products * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
