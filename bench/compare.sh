@@ -54,7 +54,7 @@ if [[ -z $programs ]]; then
   programs=build/$preset/bench
   targets=(bench.{backend.ceiling,train.step,loss.nt_xent,augment.pipeline}"$twin")
   [[ $twin ]] || targets+=(bench.backend.gemm bench.nn.convolution pretrain)
-  cmake --preset "$preset" -DLOTAR_MPI=OFF >/dev/null
+  cmake --preset "$preset" ${twin:+-DLOTAR_MPI=OFF} >/dev/null
   cmake --build --preset "$preset" --target "${targets[@]}" >/dev/null
 fi
 unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE  # theirs at its best: OpenBLAS sees for itself what the processor is

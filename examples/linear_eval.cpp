@@ -246,13 +246,13 @@ void evaluate(const EvalOptions& eval) {
     if (step->second != steps->second)
       text = "The training was at update " + step->second + " of " + steps->second + ".\n" + text;
   }
+  lotar::write_file_atomically(path("results.txt"), text);
+  std::fputs(text.c_str(), stdout);
   std::vector<std::string> pictures = examples::write_training_pictures(eval.run);
   pictures.push_back(path("accuracy.svg"));
   lotar::write_file_atomically(pictures.back(),
                                examples::scatter_chart(examples::accuracy_chart(results, path("results.json"))));
-  lotar::write_file_atomically(path("results.txt"), text);
-  lotar::write_json(path("results.json"), results);  // the last: a run that has it is done
-  std::fputs(text.c_str(), stdout);
+  lotar::write_json(path("results.json"), results);  // the last: a run that has it lacks nothing of the evaluation
   std::printf("results and pictures: %s\n", eval.run.c_str());
   for (const std::string& picture : pictures) std::printf("  %s\n", picture.c_str());
 }

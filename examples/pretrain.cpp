@@ -103,8 +103,9 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
     return;
   }
 
+  if (options.resume) check_split(options.out, data.split);  // before the folder says otherwise
   examples::RunDirectory run(options.out, to_json(options, ExampleBackend::name), options.resume, may_change());
-  keep_split(run.file("split.txt"), data.split);
+  lotar::write_split(split_path(options.out), data.split);
   draw_views(run.file("views.png"), b, data, training.images(), views(lotar::Normalize{}), options.seed);
   if (options.resume && run.has_checkpoint()) training.restore(lotar::read_checkpoint(run.checkpoint_path()));
   run.drop_metrics_after(clock.step / static_cast<std::uint32_t>(training.steps_per_epoch()));

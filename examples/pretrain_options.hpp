@@ -201,7 +201,7 @@ inline lotar::Json to_json(const Options& o, const std::string& backend) {
 }
 
 /// The options that a resumed run may have otherwise: none of them changes what is computed. A split may lie elsewhere;
-/// keep_split sees that it is the run's own.
+/// check_split sees that it is the run's own.
 inline std::set<std::string> may_change() {
   return {"data", "split", "threads", "checkpoint-every", "metrics-every", "max-steps"};
 }

@@ -65,11 +65,15 @@ inline TrainingData load_training_data(const Options& o) {
   return {std::move(split), std::move(images), std::move(counts), std::move(groups)};
 }
 
-/// Writes a run's split beside its model, or sees that the one there is the same.
-/// @throws lotar::IoError if it is another.
-inline void keep_split(const std::string& path, const lotar::Split& split) {
-  if (!std::filesystem::exists(path)) return lotar::write_split(path, split);
-  if (lotar::split_text(lotar::read_split(path)) != lotar::split_text(split))
+/// Where a run's folder has its split.
+inline std::string split_path(const std::string& folder) {
+  return (std::filesystem::path(folder) / "split.txt").string();
+}
+
+/// @throws lotar::IoError if a run's folder has another split.
+inline void check_split(const std::string& folder, const lotar::Split& split) {
+  const std::string path = split_path(folder);
+  if (std::filesystem::exists(path) && lotar::split_text(lotar::read_split(path)) != lotar::split_text(split))
     throw lotar::IoError(path, "the run was trained on other images than those chosen now");
 }
 

@@ -31,6 +31,18 @@ struct LargeGreedy : Greedy {
   static constexpr bool large_scratch = true;
 };
 
+/// x = value, after some hundred microseconds.
+struct SlowStore {
+  float value;
+  float* x;
+  template <class Block>
+  LOTAR_FN void operator()(Block& block, std::size_t) const {
+    float v = value;
+    for (int i = 0; i < 200000; ++i) v = fma(v, .5f, value * .5f);
+    if (block.leader()) *x = v;
+  }
+};
+
 }  // namespace
 
 static_assert(ConvMomentsBackend<Cuda>);
@@ -170,6 +182,24 @@ TEST_CASE("a fork that a step does not wait for is refused when the step is capt
   }
   other.fill(c.view(), 7);
   CHECK(c.to_host(other) == std::vector<float>(3, 7));
+}
+
+TEST_CASE("what a fork does besides follows each call of a step that it takes part in") {
+  Cuda b;
+  Cuda other = b.fork();
+  const Array<float> x(b, {1}), y(b, {1}), z(b, {1});
+  auto step = b.record([&] {
+    other.wait(b);
+    other.fill(z.view(), 1);
+    b.wait(other);
+    b.for_each_block(1, Work{1}, SlowStore{5, x.data});
+  });
+  for (int call = 0; call < 4; ++call) {
+    b.fill(x.view(), 0);
+    step();
+    other.copy(x, y.view());
+    CHECK(y.to_host(other) == std::vector<float>{5});
+  }
 }
 
 TEST_CASE("a step's fork may go before the recording, which keeps what the graph uses") {

@@ -1,6 +1,7 @@
 #include <lotar/core/checks.hpp>
 
 #include <cmath>
+#include <string>
 
 #include "../test.hpp"
 
@@ -13,12 +14,16 @@ TEST_CASE("a positive value is finite and > 0, also as the type that it is used 
   CHECK_THROWS_WITH_AS(check_positive("F", "x", -1), "F: x must be finite and > 0, got -1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(check_positive("F", "x", INFINITY), "F: x must be finite and > 0, got inf", ConfigError);
   CHECK_THROWS_WITH_AS(check_positive("F", "x", NAN), "F: x must be finite and > 0, got nan", ConfigError);
-  CHECK_THROWS_AS(check_positive<float>("F", "x", 1e-60), ConfigError);
-  CHECK_THROWS_AS(check_positive<float>("F", "x", 1e60), ConfigError);
+  CHECK_THROWS_WITH_AS(check_positive<float>("F", "x", 1e-60),
+                       "F: x must be finite and > 0, got 0.000000, which is used as 0.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(
+      check_positive<float>("F", "x", 0x1p200),
+      ("F: x must be finite and > 0, got " + std::to_string(0x1p200) + ", which is used as inf").c_str(), ConfigError);
 }
 
 TEST_CASE("a value that is not negative is finite and >= 0") {
   CHECK_NOTHROW(check_not_negative("F", "x", 0));
+  CHECK_THROWS_AS(check_not_negative<float>("F", "x", 1e60), ConfigError);
   CHECK_THROWS_WITH_AS(check_not_negative("F", "x", -1), "F: x must be finite and >= 0, got -1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(check_not_negative("F", "x", INFINITY), "F: x must be finite and >= 0, got inf", ConfigError);
   CHECK_THROWS_WITH_AS(check_not_negative("F", "x", NAN), "F: x must be finite and >= 0, got nan", ConfigError);
@@ -26,6 +31,9 @@ TEST_CASE("a value that is not negative is finite and >= 0") {
 
 TEST_CASE("a fraction is in [0, 1)") {
   CHECK_NOTHROW(check_fraction("F", "x", 0));
+  CHECK_NOTHROW(check_fraction("F", "x", .99999999));
+  CHECK_THROWS_WITH_AS(check_fraction<float>("F", "x", .99999999),
+                       "F: x must be in [0, 1), got 1.000000, which is used as 1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(check_fraction("F", "x", 1), "F: x must be in [0, 1), got 1.000000", ConfigError);
   CHECK_THROWS_WITH_AS(check_fraction("F", "x", -.5), "F: x must be in [0, 1), got -0.500000", ConfigError);
   CHECK_THROWS_WITH_AS(check_fraction("F", "x", NAN), "F: x must be in [0, 1), got nan", ConfigError);

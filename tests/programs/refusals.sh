@@ -181,6 +181,8 @@ before=$(cd "$work/run" && sha256sum ./*)
 refuse 'there is a run already' train
 refuse 'cannot resume with another configuration: lr was 0.1, is now 0.2' train --resume --lr 0.2
 refuse 'cannot resume with another configuration: lotar was "readme", is now "none"' train --resume --method simclr
+"$make_splits" --dataset synthetic --ratio 5 --out "$work/five.txt" >"$work/stdout" || echo "make_splits failed"
+refuse 'trained on other images than those chosen now' train --resume --split "$work/five.txt"
 mkdir "$work/full" && touch "$work/full/file"
 refuse 'not empty' train --out "$work/full"
 refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
@@ -212,7 +214,7 @@ refuse 'config.json' "$linear_eval" --run "$work/broken"
 python3 -B tests/programs/write_images.py "$work/three" 3 3 3
 train --dataset folder --profile all --image-size 8 --batch-size 9 --data "$work/three" --out "$work/unwritable" \
   >"$work/stdout" 2>&1 || { echo "the training failed: $(cat "$work/stdout")"; ((++failed)); }
-for file in accuracy.svg results.txt results.json; do
+for file in results.txt accuracy.svg results.json; do
   mkdir "$work/unwritable/$file"
   refuse "$file: cannot put in place" "$linear_eval" --run "$work/unwritable" --protocol standardized
   rmdir "$work/unwritable/$file"

@@ -12,7 +12,10 @@ train() {
 }
 train --out "$work/straight"
 train --out "$work/cut" --max-steps 3 --threads 1
-train --out "$work/cut" --resume --threads 2
+"$PROGRAMS/linear_eval" --run "$work/cut" --few-shot 1% 2>/dev/null | grep -q '^The training was at update 3 of '
+grep -q '"step": 3,' "$work/cut/results.json"
+cp "$work/cut/split.txt" "$work/moved.txt"
+train --out "$work/cut" --resume --threads 2 --split "$work/moved.txt"
 cmp "$work/straight/model.safetensors" "$work/cut/model.safetensors"
 cmp "$work/straight/checkpoint.safetensors" "$work/cut/checkpoint.safetensors"
 without_times() { sed -E 's/"(seconds|images_per_second|peak_memory_bytes)":[^,]*,?//g' "$1"; }

@@ -5,27 +5,34 @@
 #include <lotar/core/error.hpp>
 #include <lotar/core/math.hpp>
 
-/// The ranges of options: each throws ConfigError "where: name must be ..., got value" for a value outside.
+/// The ranges of options: each throws ConfigError "where: name must be ..., got value" for a value that is outside, or
+/// is so once it is rounded to T, as which it is used.
 namespace lotar {
+namespace detail {
 
-/// Finite and > 0; also once it is rounded to T, as which it is used.
+template <class T, class Holds>
+void check_range(const char* where, const char* name, const char* range, double value, const Holds& holds) {
+  const double used = static_cast<double>(static_cast<T>(value));
+  if (holds(used)) return;
+  const std::string fault = std::string(where) + ": " + name + " must be " + range + ", got " + std::to_string(value);
+  throw ConfigError(holds(value) ? fault + ", which is used as " + std::to_string(used) : fault);
+}
+
+}  // namespace detail
+
 template <class T = double>
 void check_positive(const char* where, const char* name, double value) {
-  const T used = static_cast<T>(value);
-  if (!(used > T(0)) || !is_finite(used))
-    throw ConfigError(std::string(where) + ": " + name + " must be finite and > 0, got " + std::to_string(value));
+  detail::check_range<T>(where, name, "finite and > 0", value, [](double v) { return v > 0 && is_finite(v); });
 }
 
-/// Finite and >= 0.
-inline void check_not_negative(const char* where, const char* name, double value) {
-  if (!(value >= 0) || !is_finite(value))
-    throw ConfigError(std::string(where) + ": " + name + " must be finite and >= 0, got " + std::to_string(value));
+template <class T = double>
+void check_not_negative(const char* where, const char* name, double value) {
+  detail::check_range<T>(where, name, "finite and >= 0", value, [](double v) { return v >= 0 && is_finite(v); });
 }
 
-/// In [0, 1).
-inline void check_fraction(const char* where, const char* name, double value) {
-  if (!(value >= 0 && value < 1))
-    throw ConfigError(std::string(where) + ": " + name + " must be in [0, 1), got " + std::to_string(value));
+template <class T = double>
+void check_fraction(const char* where, const char* name, double value) {
+  detail::check_range<T>(where, name, "in [0, 1)", value, [](double v) { return v >= 0 && v < 1; });
 }
 
 }  // namespace lotar

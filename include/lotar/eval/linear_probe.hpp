@@ -156,8 +156,8 @@ inline void check_probe(const LinearProbeOptions& o, std::size_t classes) {
     throw ConfigError(where + "epochs and batch_size must be >= 1, got " + std::to_string(o.epochs) + " and " +
                       std::to_string(o.batch_size));
   check_positive<float>("train_linear_probe", "learning_rate", o.learning_rate);
-  check_not_negative("train_linear_probe", "final_learning_rate", o.final_learning_rate);
-  check_not_negative("train_linear_probe", "initial_deviation", o.initial_deviation);
+  check_not_negative<float>("train_linear_probe", "final_learning_rate", o.final_learning_rate);
+  check_not_negative<float>("train_linear_probe", "initial_deviation", o.initial_deviation);
 }
 
 /// Mean and 1 / sqrt(variance + 1e-6) of each column, by the kernels of batch norm.

@@ -68,7 +68,7 @@ class LossMemory {
   LossMemory(B& b, std::size_t samples, const LossMemoryOptions& options = {})
       : momentum_(static_cast<A>(options.momentum)), memory_(b, {samples}), strengths_(b, {samples}) {
     if (samples == 0) throw ConfigError("LossMemory: wanted at least one sample, got 0");
-    check_fraction("LossMemory", "momentum", options.momentum);
+    check_fraction<A>("LossMemory", "momentum", options.momentum);
     b.fill(memory_.view(), A(0));
     b.fill(strengths_.view(), A(0));
   }

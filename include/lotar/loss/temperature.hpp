@@ -27,7 +27,7 @@ struct TemperatureOptions {
 inline std::vector<float> temperatures(const TemperatureOptions& options, std::size_t epochs) {
   check_positive<float>("temperature", "the lowest", options.low);
   const double high = options.high == 0 ? options.low : options.high;
-  if (!(high >= options.low) || !std::isfinite(high))
+  if (!(high >= options.low) || !std::isfinite(static_cast<float>(high)))
     throw ConfigError("temperature: the highest must be finite and at least the lowest, " +
                       std::to_string(options.low) + ", got " + std::to_string(options.high));
   if (options.period == 0) throw ConfigError("temperature: the period must be >= 1 epoch, got 0");

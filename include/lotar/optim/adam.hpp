@@ -61,10 +61,10 @@ class Adam {
   /// @throws ConfigError for an option out of its range.
   Adam(B& b, const ParameterTable& table, const AdamOptions& options = {})
       : options_(options), means_(b, {table.size()}), squares_(b, {table.size()}) {
-    check_fraction("Adam", "beta1", options.beta1);
-    check_fraction("Adam", "beta2", options.beta2);
+    check_fraction<A>("Adam", "beta1", options.beta1);
+    check_fraction<A>("Adam", "beta2", options.beta2);
     check_positive<A>("Adam", "epsilon", options.epsilon);
-    check_not_negative("Adam", "weight_decay", options.weight_decay);
+    check_not_negative<A>("Adam", "weight_decay", options.weight_decay);
     b.fill(means_.view(), A(0));
     b.fill(squares_.view(), A(0));
   }

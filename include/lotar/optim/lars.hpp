@@ -114,8 +114,8 @@ class Lars {
   /// @throws ConfigError for an option out of its range.
   Lars(B& b, const ParameterTable& table, const LarsOptions& options = {})
       : options_(options), velocities_(b, {table.size()}) {
-    check_fraction("Lars", "momentum", options.momentum);
-    check_not_negative("Lars", "weight_decay", options.weight_decay);
+    check_fraction<A>("Lars", "momentum", options.momentum);
+    check_not_negative<A>("Lars", "weight_decay", options.weight_decay);
     check_positive<A>("Lars", "trust", options.trust);
     b.fill(velocities_.view(), A(0));
 

@@ -34,7 +34,7 @@ struct ScheduleOptions {
 inline std::vector<float> learning_rates(const ScheduleOptions& options) {
   const double peak = options.learning_rate, last = options.final_learning_rate;
   check_positive<float>("learning_rates", "learning_rate", peak);
-  check_not_negative("learning_rates", "final_learning_rate", last);
+  check_not_negative<float>("learning_rates", "final_learning_rate", last);
   if (options.epochs == 0 || options.steps_per_epoch == 0)
     throw ConfigError("learning_rates: epochs and steps_per_epoch must be >= 1, got " + std::to_string(options.epochs) +
                       " and " + std::to_string(options.steps_per_epoch));

@@ -52,8 +52,8 @@ class Sgd {
   /// @throws ConfigError for an option out of its range.
   Sgd(B& b, const ParameterTable& table, const SgdOptions& options = {})
       : options_(options), velocities_(b, {table.size()}) {
-    check_fraction("Sgd", "momentum", options.momentum);
-    check_not_negative("Sgd", "weight_decay", options.weight_decay);
+    check_fraction<A>("Sgd", "momentum", options.momentum);
+    check_not_negative<A>("Sgd", "weight_decay", options.weight_decay);
     b.fill(velocities_.view(), A(0));
   }
 

@@ -183,7 +183,8 @@ class Pretraining {
     return c;
   }
 
-  /// Goes on from a checkpoint of a training with the same options, images, method and views, which are not compared.
+  /// Goes on from a checkpoint of a training with the same options, images and method, which are compared, and views,
+  /// which are not.
   /// @throws ConfigError that names the first thing that is another training's; this one is as before then.
   void restore(const Checkpoint& c) {
     for (const auto& [key, value] : identity()) {

@@ -7,7 +7,11 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#include <sanitizer/asan_interface.h>
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -31,10 +35,11 @@ struct CpuResource {
   }
   void deallocate(void* memory) const { std::free(memory); }
 
-  /// Of a block of `size` bytes the first `bytes` may be touched: the address sanitizer tells who touches more.
+  /// Of a block of `size` bytes the first `bytes` may be touched: the address sanitizer, with which all of a program is
+  /// compiled or nothing, tells who touches more.
   static void expose([[maybe_unused]] void* block, [[maybe_unused]] std::size_t bytes,
                      [[maybe_unused]] std::size_t size) {
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(ASAN_POISON_MEMORY_REGION)
     __asan_unpoison_memory_region(block, bytes);
     __asan_poison_memory_region(static_cast<std::byte*>(block) + bytes, size - bytes);
 #endif

@@ -20,8 +20,8 @@ namespace lotar {
 /// another recording is the step itself.
 ///
 /// A fork that waits for the step's context takes part: its work becomes part of the graph, and the step's context must
-/// wait for it before the step ends. What such a fork does besides follows each call of the step, which follows what it
-/// did before: the graph uses its cuBLAS workspace.
+/// wait for it before the step ends. What such a fork does besides follows each call of the step, and from the second
+/// call on the step follows that: the graph uses the fork's cuBLAS workspace.
 ///
 /// The step's memory comes from lanes of the pool that only this recording uses, one a context that takes part, so no
 /// block that the graph writes is handed out while it lives; calls of one stream follow each other, so they may share
@@ -54,17 +54,18 @@ class CudaRecording {
         return;
       }
       stream().activate();
-      if (graph_ == nullptr) {
+      if (!ran_) {
         const detail::CudaStream::Step step(parts_);
-        if (!ran_) {
-          step_();
-          ran_ = true;
-          return;
+        step_();
+        ran_ = true;
+      } else {
+        if (graph_ == nullptr) {
+          const detail::CudaStream::Step step(parts_);
+          capture();
         }
-        capture();
+        for (std::size_t i = 1; i < parts_.size(); ++i) stream().wait(*parts_[i].stream);
+        detail::check(cudaGraphLaunch(graph_, stream().get()), "record: cudaGraphLaunch");
       }
-      for (std::size_t i = 1; i < parts_.size(); ++i) stream().wait(*parts_[i].stream);
-      detail::check(cudaGraphLaunch(graph_, stream().get()), "record: cudaGraphLaunch");
       for (std::size_t i = 1; i < parts_.size(); ++i) parts_[i].stream->wait(stream());
     }
 
