@@ -12,7 +12,8 @@ train() {
 }
 train --out "$work/straight"
 train --out "$work/cut" --max-steps 3 --threads 1
-"$PROGRAMS/linear_eval" --run "$work/cut" --few-shot 1% 2>/dev/null | grep -q '^The training was at update 3 of '
+"$PROGRAMS/linear_eval" --run "$work/cut" --few-shot 1% >"$work/partial" 2>/dev/null
+grep -q '^The training was at update 3 of ' "$work/partial"
 grep -q '"step": 3,' "$work/cut/results.json"
 cp "$work/cut/split.txt" "$work/moved.txt"
 train --out "$work/cut" --resume --threads 2 --split "$work/moved.txt"
