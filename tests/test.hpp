@@ -24,6 +24,11 @@ class Poisoned : public Base {
 #include <lotar/backend/cuda.hpp>
 using TestBackend = Poisoned<lotar::Cuda, lotar::CudaOptions>;
 
+#elif defined(LOTAR_TEST_EMULATED)
+
+#include "emulated/backend.hpp"
+using TestBackend = lotar::Emulated;
+
 #elif defined(LOTAR_TEST_LOCKSTEP)
 
 #include "lockstep.hpp"

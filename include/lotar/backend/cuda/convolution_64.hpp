@@ -7,6 +7,7 @@
 
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
+#include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/math.hpp>
@@ -199,12 +200,12 @@ struct Convolution64 {
     uint2 before[ahead];                      // of the next
 
     __device__ Results(const Convolution64& c, unsigned tile, unsigned thread)
-        : y(__cvta_generic_to_global(c.y + thread / 32 * 16 + thread % 4 * 4)), lane(thread % 32) {
+        : y(global_address(c.y + thread / 32 * 16 + thread % 4 * 4)), lane(thread % 32) {
 #pragma unroll
       for (unsigned block = 0; block < tile_pixels / 32; ++block) {
         const PixelPlace at(c.taps.grid, tile * tile_pixels + block * 32 + lane);
         pixels[block] = at.is_pixel ? at.pixel : no_pixel;
-        asm volatile("" : "+r"(pixels[block]));  // now, not when it is used
+        compute_now(pixels[block]);
       }
       if constexpr (add)
 #pragma unroll
@@ -220,11 +221,7 @@ struct Convolution64 {
     __device__ void read(unsigned i) {
       const unsigned from = pixel(i);
       uint2& to = before[i % ahead] = {};
-      if (from != no_pixel)
-        asm volatile("ld.global.v2.b32 {%0, %1}, [%2];" : "=r"(to.x), "=r"(to.y) : "l"(address(from)));
-    }
-    __device__ void write(unsigned to, const std::uint32_t (&words)[2]) const {
-      asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(address(to)), "r"(words[0]), "r"(words[1]) : "memory");
+      if (from != no_pixel) read_words(address(from), to);
     }
   };
 
@@ -263,7 +260,7 @@ struct Convolution64 {
           }
         }
       }
-      if (to != no_pixel) results.write(to, words);
+      if (to != no_pixel) write_words(results.address(to), words[0], words[1]);
     }
   }
 

@@ -7,6 +7,7 @@
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
+#include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>

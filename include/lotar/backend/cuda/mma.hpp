@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
-/// The instructions of tensor cores, as PTX has them from compute capability 8.0 on: products of matrices of halves
-/// (IEEE's, of 11 bits) that a warp holds in fragments. Lane l holds rows l / 4 and l / 4 + 8, and pairs of neighbours
-/// from column l % 4 * 2 and from 8 beyond; a word is a pair, the first in its lower half.
+#include <lotar/backend/cuda/factors.hpp>
+
+/// The instructions of tensor cores, as PTX has them from compute capability 8.0 on, and what goes with them.
 namespace lotar::detail {
 
 /// Whether every device that this is compiled for has them.
@@ -13,19 +13,6 @@ inline constexpr bool compiled_for_mma = [] {
     if (architecture < 800) return false;
   return true;
 }();
-
-/// The left factor [16, 16]: rows l / 4 and l / 4 + 8 of the first columns, then of the last.
-struct LeftFragment {
-  std::uint32_t words[4];
-};
-/// Two right factors [16, 8] side by side: of each, the first rows and the last. A lane's rows are the left's columns.
-struct RightFragments {
-  std::uint32_t words[4];
-};
-/// A sum [16, 8]: two columns of row l / 4, then of row l / 4 + 8.
-struct SumFragment {
-  float values[4];
-};
 
 /// sum += a b, for b the first or the second of two.
 __device__ inline void multiply_add(SumFragment& sum, const LeftFragment& a, const RightFragments& b, unsigned second) {
@@ -72,6 +59,18 @@ __device__ inline void copy_float(std::uint32_t to, const float* from, bool read
                "r"(read ? 4 : 0)
                : "memory");
 }
+/// An address in global memory, as these instructions take it.
+__device__ inline std::uint64_t global_address(const void* global) { return __cvta_generic_to_global(global); }
+/// Reads 8 bytes, where this stands and not where they are used.
+__device__ inline void read_words(std::uint64_t from, uint2& to) {
+  asm volatile("ld.global.v2.b32 {%0, %1}, [%2];" : "=r"(to.x), "=r"(to.y) : "l"(from));
+}
+__device__ inline void write_words(std::uint64_t to, std::uint32_t a, std::uint32_t b) {
+  asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(a), "r"(b) : "memory");
+}
+/// Computes what is in a register where this stands and not where it is used.
+__device__ inline void compute_now(unsigned& word) { asm volatile("" : "+r"(word)); }
+
 /// Waits for the copies of this thread.
 __device__ inline void copies_done() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 

@@ -21,26 +21,6 @@ inline constexpr bool compiled_for_wgmma =
     false;
 #endif
 
-inline constexpr unsigned warpgroup = 128;  // threads
-
-/// A factor in shared memory, whose core matrices of 8 x 8 are 128 contiguous bytes each.
-/// @param address  of the first, a multiple of 16, as shared_address() gives it
-/// @param along    bytes between neighbours in the dimension that is summed over: the leading offset
-/// @param across   bytes between neighbours in the other: the stride offset
-__device__ inline std::uint64_t descriptor_of_core_matrices(std::uint32_t address, std::uint32_t along,
-                                                            std::uint32_t across) {
-  return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{along >> 4} << 16 | std::uint64_t{across >> 4} << 32;
-}
-/// A factor of rows of 128 bytes, one after the other, whose pieces of 16 bytes lie in the order of swizzled(). The
-/// order is of addresses, not of the matrix, so any row may be the first; the base offset is 0, since rows are counted
-/// from a multiple of 1024 bytes on.
-/// @param address  of the first value: of a row, a multiple of 128, and 32 bytes further for each step of a product
-__device__ inline std::uint64_t descriptor_of_rows(std::uint32_t address) {
-  return std::uint64_t{(address & 0x3FFFF) >> 4} | std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
-}
-/// Where the i-th piece of a row of 128 bytes lies: in banks that differ from those of the rows beside.
-__device__ inline std::uint32_t swizzled(std::uint32_t row, unsigned i) { return (i ^ row % 8) * 16; }
-
 /// sum = a b, + sum if it is to be added to: of a [64, 16] and b [16, 256], bf16, a sum's element in two columns of row
 /// l / 4, then of row l / 4 + 8, of its warp's 16 rows, for each 8 columns.
 /// @tparam transposed  a's core matrices hold 8 values of a column side by side, not of a row
@@ -159,37 +139,6 @@ __device__ inline void wait_for_phase(std::uint32_t barrier, unsigned parity) {
 __device__ inline void arrive_after_copies(std::uint32_t barrier) {
   asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
-
-/// Stages of shared memory that some threads fill, again and again, and others read: the i-th filling is of stage i %
-/// count. Each reader reads all fillings, or some: barriers tell only odd fillings of a stage from even ones, so one
-/// that skips a filling must know from elsewhere that it was read.
-template <unsigned count>
-struct Stages {
-  static constexpr unsigned bytes = count * 16;
-  std::uint32_t barriers;  // `bytes` of shared memory, aligned to 8
-
-  __device__ void begin(unsigned fillers, unsigned readers) const {
-    for (unsigned i = 0; i < count; ++i) {
-      begin_barrier(filled(i), fillers);
-      begin_barrier(read(i), readers);
-    }
-  }
-  __device__ void wait_for_room(unsigned i) const { wait_for_phase(read(i), (i / count + 1) % 2); }
-  __device__ void fill_by_copies(unsigned i) const { arrive_after_copies(filled(i)); }
-  /// Products may read the stage afterwards.
-  __device__ void wait_until_filled(unsigned i) const {
-    wait_for_phase(filled(i), i / count % 2);
-    writes_for_products();
-  }
-  __device__ void was_read(unsigned i) const { arrive(read(i)); }
-
- private:
-  __device__ std::uint32_t filled(unsigned i) const { return barriers + i % count * 8; }
-  __device__ std::uint32_t read(unsigned i) const { return barriers + (count + i % count) * 8; }
-};
-
-/// Registers of a thread in kernels of three warpgroups, of which one loads and two multiply.
-inline constexpr int load_registers = 72, multiply_registers = 208;
 
 /// Two warpgroups take turns: one waits for its own, which the other gives.
 __device__ inline void wait_for_turn(unsigned group) { asm volatile("bar.sync %0, 256;" ::"r"(1 + group) : "memory"); }

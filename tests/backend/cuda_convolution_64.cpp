@@ -1,0 +1,118 @@
+#include <lotar/backend/cuda/convolution_64.hpp>
+#include <lotar/backend/cuda/filter_gradient_64.hpp>
+
+#include <cmath>
+#include <cstddef>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "../emulated/grid.hpp"
+#include "../test.hpp"
+#include "convolution.hpp"
+
+using namespace lotar;
+using namespace lotar::detail;
+
+// The kernels themselves, on the host's threads; see convolution_64.cpp for the convolutions on a device.
+namespace {
+
+constexpr double once = 4e-3, twice = 8e-3;  // one rounding to bf16, and two
+
+ConvolutionCase to_64(const Extents<4>& x) { return {x, {64, 3, 3, x[3]}, {1, 1}}; }
+
+template <class T>
+std::vector<double> values_of(std::size_t n, double phase, std::vector<T>& values) {
+  values = convolution_values<T>(n, phase);
+  return to_double(values);
+}
+
+template <class F>
+void run(unsigned blocks, const F& f) {
+  emulated::launch({min(blocks, f.tiles)}, F::threads, f.shared_bytes(),
+                   [&f](std::byte* shared) { f(shared_address(shared)); });
+}
+
+PixelGrid grid_of(const Extents<4>& x) {
+  return {static_cast<unsigned>(x[0]), static_cast<unsigned>(x[1]), static_cast<unsigned>(x[2])};
+}
+
+/// Values of C channels as if there were 8, as PadChannels has them.
+std::vector<bf16> with_eight_channels(const std::vector<bf16>& from, std::size_t channels) {
+  std::vector<bf16> padded(from.size() / channels * 8, bf16(0.f));
+  for (std::size_t i = 0; i < from.size(); ++i) padded[i / channels * 8 + i % channels] = from[i];
+  return padded;
+}
+
+/// y and its moments, a part for each warpgroup that multiplies.
+template <class Taps>
+void check_forward(const ConvolutionCase& p, unsigned blocks, const bf16* x, const bf16* filter,
+                   const std::vector<double>& wanted) {
+  const PixelGrid grid = grid_of(p.x);
+  std::vector<bf16> y(p.y().size(), bf16(NAN));
+  const std::size_t parts = std::size_t{conv_multipliers} * min(blocks, grid.tiles());
+  std::vector<float> mean(parts * 64, NAN), squares(parts * 64, NAN), counts(parts, NAN);
+  run(blocks, Convolution64<Taps, false>({x, filter, grid}, y.data(), {mean.data(), squares.data(), counts.data()}));
+  CHECK(worst_error(y, wanted) <= once);
+  const auto n = to_double(counts);
+  const ColumnStatistics s = statistics_by_loops(to_double(y), 64),
+                         got = statistics_of_parts({to_double(mean), to_double(squares)}, n);
+  const double rows = static_cast<double>(y.size() / 64);
+  CHECK(std::accumulate(n.begin(), n.end(), 0.) == rows);
+  for (std::size_t c = 0; c < 64; ++c) {
+    CHECK(std::abs(got.mean[c] - s.mean[c]) <= 1e-6 * (std::abs(s.mean[c]) + std::sqrt(s.squares[c] / rows)));
+    CHECK(std::abs(got.squares[c] - s.squares[c]) <= 1e-5 * s.squares[c]);
+  }
+}
+
+template <unsigned channels>
+void check_filter_gradient(const ConvolutionCase& p, unsigned blocks, const bf16* x, const bf16* dy,
+                           const std::vector<double>& wanted) {
+  const PixelGrid grid = grid_of(p.x);
+  using F = FilterGradient64<channels>;
+  const std::size_t count = F::parts_of_block * min(blocks, grid.tiles()), kept = p.x[3];
+  std::vector<float> parts(count * F::size, NAN), gradient(p.filter.size());
+  run(blocks, F(x, dy, grid, parts.data()));
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    if (i % channels < kept) gradient[i % F::size / channels * kept + i % channels] += parts[i];
+  CHECK(worst_error(gradient, wanted) <= 1e-5);
+}
+
+void check(const Extents<4>& extents, unsigned blocks) {
+  CAPTURE(to_string(extents));
+  const ConvolutionCase p = to_64(extents);
+  std::vector<bf16> x, filter, dy;
+  const auto values_x = values_of(p.x.size(), 0, x), values_filter = values_of(p.filter.size(), 1, filter),
+             values_dy = values_of(p.y().size(), 2, dy);
+  const ConvolutionAnswer wanted = convolution_by_loops(p, values_x, values_filter, values_dy);
+  if (extents[3] < 64) {
+    const auto x8 = with_eight_channels(x, extents[3]), filter8 = with_eight_channels(filter, extents[3]);
+    check_forward<Taps8>(p, blocks, x8.data(), filter8.data(), wanted.y);
+    return check_filter_gradient<8>(p, blocks, x8.data(), dy.data(), wanted.dfilter);
+  }
+  check_forward<Taps64<false>>(p, blocks, x.data(), filter.data(), wanted.y);
+  check_filter_gradient<64>(p, blocks, x.data(), dy.data(), wanted.dfilter);
+  std::vector<bf16> dx(p.x.size(), bf16(NAN));
+  const Taps64<true> taps{dy.data(), filter.data(), grid_of(p.x)};
+  run(blocks, Convolution64<Taps64<true>, false>(taps, dx.data(), {}));
+  CHECK(worst_error(dx, wanted.dx) <= once);
+  std::vector<bf16> sum = x;
+  run(blocks, Convolution64<Taps64<true>, true>(taps, sum.data(), {}));
+  std::vector<double> wanted_sum = wanted.dx;
+  for (std::size_t i = 0; i < wanted_sum.size(); ++i) wanted_sum[i] += values_x[i];
+  CHECK(worst_error(sum, wanted_sum) <= twice);
+}
+
+}  // namespace
+
+TEST_CASE("convolutions of 64 channels by Hopper's tensor cores, of several tiles a thread block") {
+  check({1, 1, 1, 64}, 1);
+  check({3, 5, 40, 64}, 1);
+  check({6, 16, 16, 64}, 2);
+}
+
+TEST_CASE("convolutions of few channels by Hopper's tensor cores") {
+  check({1, 1, 1, 1}, 1);
+  check({3, 5, 40, 8}, 1);
+  check({18, 16, 16, 3}, 2);
+}
