@@ -13,7 +13,7 @@
 
 using namespace lotar;
 
-// Backends that do not normalize what convolutions read are tested with nn/conv_unit.hpp.
+// Backends that do not normalize what convolutions read, and where they do, are tested with nn/conv_unit.hpp.
 namespace {
 
 template <class T, std::size_t N>
@@ -77,6 +77,7 @@ TEST_CASE_TEMPLATE("an input is normalized as it is read, and the padding is 0",
            ConvolutionCase{{2, 8, 8, 128}, {128, 3, 3, 128}, {1, 1}},  // where they beat products of pairs
            ConvolutionCase{{9, 5, 4, 240}, {280, 3, 3, 240}, {1, 1}},  // few tiles, a large filter
            ConvolutionCase{{260, 6, 5, 16}, {16, 3, 3, 16}, {1, 1}},   // many tiles
+           ConvolutionCase{{5, 9, 14, 64}, {64, 3, 3, 64}, {1, 1}},    // some devices' own kernels
        })
     check_normalized<T, TestBackend>(p);
 }

@@ -111,6 +111,30 @@ TEST_CASE("convolutions of 64 channels by Hopper's tensor cores, of several tile
   check({6, 16, 16, 64}, 2);
 }
 
+TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same bits as what was normalized before") {
+  for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {3, 5, 40, 64}, {6, 16, 16, 64}}) {
+    const ConvolutionCase p = to_64(extents);
+    const PixelGrid grid = grid_of(p.x);
+    const auto x = convolution_values<bf16>(p.x.size(), 0), filter = convolution_values<bf16>(p.filter.size(), 1),
+               dy = convolution_values<bf16>(p.y().size(), 2);
+    auto norm = convolution_values<float>(3 * 64, 3);
+    for (std::size_t c = 128; c < 192; ++c) norm[c] += .5f;  // most betas are positive, unlike the padding
+    std::vector<bf16> normalized;
+    for (std::size_t i = 0; i < x.size(); ++i)
+      normalized.push_back(
+          static_cast<bf16>(max(norm_value(x[i], norm[i % 64], norm[64 + i % 64], norm[128 + i % 64]), 0.f)));
+    const auto outcome = [&](const std::vector<bf16>& read, const float* by) {
+      std::vector<bf16> y(p.y().size(), bf16(NAN));
+      run(2, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data(), {}));
+      using F = FilterGradient64<64>;
+      std::vector<float> parts(min(2u, grid.tiles()) * F::size, NAN);
+      run(2, F(read.data(), dy.data(), grid, parts.data(), by));
+      return std::pair(to_double(y), parts);
+    };
+    CHECK((outcome(x, norm.data()) == outcome(normalized, nullptr)));
+  }
+}
+
 TEST_CASE("convolutions of few channels by Hopper's tensor cores") {
   check({1, 1, 1, 1}, 1);
   check({3, 5, 40, 8}, 1);

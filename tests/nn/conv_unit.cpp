@@ -191,45 +191,82 @@ TEST_CASE("a backend that takes moments as it convolves trains alike; in evaluat
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
 }
 
+namespace {
+
+/// Two units, the first's result normalized when it is read, where the backend does that, or before.
+template <class T, class B>
+std::vector<double> two_units(B& b, const Extents<4>& in, std::size_t inside, std::size_t out, bool on_load) {
+  using A = Accum<T>;
+  ParameterTable table;
+  const ConvUnit first(table, "conv1", "bn1", {in[3], inside, 3, Conv2d{1, 1}}),
+      second(table, "conv2", "bn2", {inside, out, 3, Conv2d{1, 1}});
+  NetworkState<T, B> state(b, table, 1);
+  auto values = state.values.to_host(b);
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] += static_cast<A>(.2 * noise(2, i));  // betas that are not 0
+  b.upload(values, state.values.flat());
+  const Extents<4> between{{in[0], in[1], in[2], inside}}, result{{in[0], in[1], in[2], out}};
+  std::vector<double> all;
+  const auto add = [&](const auto& tensor) {
+    for (const auto v : tensor.to_host(b)) all.push_back(static_cast<double>(static_cast<A>(v)));
+  };
+  const auto noise_of = [](const Extents<4>& extents, std::size_t stream) {
+    std::vector<T> v;
+    for (const double value : noise_values(extents.size(), stream)) v.push_back(static_cast<T>(static_cast<A>(value)));
+    return v;
+  };
+  for (const bool training : {true, false}) {
+    auto pass = state.pass(b, training);
+    Activation<T, B> x{Array<4, T>(b, in, noise_of(in, 1))};
+    if (on_load)
+      x = first.forward_on_load(b, std::move(x), pass, second);
+    else
+      x = {first.forward(b, std::move(x), pass)};
+    if constexpr (ConvInputBackend<B>)
+      CHECK((x.norm.data != nullptr) ==
+            (on_load && b.template conv2d_normalizes<T>(between, {{out, 3, 3, inside}}, {1, 1})));
+    else
+      CHECK(x.norm.data == nullptr);
+    add(second.forward(b, std::move(x), pass));
+    if (!training) continue;
+    const auto d = second.backward(b, Array<4, T>(b, result, noise_of(result, 3)), pass);
+    add(d), add(first.backward(b, d, pass));
+    CHECK(pass.tape.empty());
+  }
+  add(state.gradients), add(state.statistics);
+  return all;
+}
+
+}  // namespace
+
 TEST_CASE(
     "what is normalized when it is read gives the same as what was normalized before, in training and evaluation") {
   TestBackend b;
-  ParameterTable table;
-  const ConvUnit first(table, "conv1", "bn1", {2, 5, 3, Conv2d{1, 1}}),
-      second(table, "conv2", "bn2", {5, 3, 3, Conv2d{1, 1}}),
-      no_relu(table, "conv3", "bn3", {2, 5, 3, Conv2d{1, 1}, false});
-  const auto run = [&](bool on_load) {
-    NetworkState<double, TestBackend> state(b, table, 1);
-    auto values = state.values.to_host(b);
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] += .2 * noise(2, i);  // a beta that is not 0
-    b.upload(values, state.values.flat());
-    const Extents<4> in{{3, 5, 4, 2}}, out{{3, 5, 4, 3}};
-    std::vector<double> all;
-    const auto add = [&](const std::vector<double>& v) { all.insert(all.end(), v.begin(), v.end()); };
-    for (const bool training : {true, false}) {
-      auto pass = state.pass(b, training);
-      Activation<double, TestBackend> x{Array<4>(b, in, noise_values(in.size(), 1))};
-      if (on_load)
-        x = first.forward_on_load(b, std::move(x), pass);
-      else
-        x = {first.forward(b, std::move(x), pass)};
-      CHECK((x.norm.data != nullptr) == (on_load && ConvInputBackend<TestBackend>));
-      add(second.forward(b, std::move(x), pass).to_host(b));
-      if (!training) continue;
-      const auto d = second.backward(b, Array<4>(b, out, noise_values(out.size(), 3)), pass);
-      add(d.to_host(b)), add(first.backward(b, d, pass).to_host(b));
-      CHECK(pass.tape.empty());
-    }
-    add(state.gradients.to_host(b)), add(state.statistics.to_host(b));
-    return all;
-  };
-  const std::vector<double> wanted = run(false), got = run(true);
+  const Extents<4> in{{3, 5, 4, 2}};
+  const std::vector<double> wanted = two_units<double>(b, in, 5, 3, false), got = two_units<double>(b, in, 5, 3, true);
   REQUIRE(got.size() == wanted.size());
   for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
+}
+
+TEST_CASE("what is normalized when it is read, of channels for which a device has kernels of its own") {
+  TestBackend b;
+  const Extents<4> in{{2, 6, 5, 64}};
+  const auto wanted = two_units<bf16>(b, in, 64, 64, false), got = two_units<bf16>(b, in, 64, 64, true);
+  REQUIRE(got.size() == wanted.size());
+  for (std::size_t i = 0; i < got.size();
+       ++i)  // where what is normalized is not rounded, all else is rounded elsewhere
+    CHECK(std::abs(got[i] - wanted[i]) <= 0x1p-6 * (1 + std::abs(wanted[i])));
+}
+
+TEST_CASE("without a ReLU a unit leaves nothing to be normalized by another") {
+  TestBackend b;
+  ParameterTable table;
+  const ConvUnit unit(table, "conv", "bn", {2, 5, 3, Conv2d{1, 1}, false});
   NetworkState<double, TestBackend> state(b, table, 1);
   auto pass = state.pass(b, true);
-  CHECK_THROWS_WITH_AS(no_relu.forward_on_load(b, Activation<double, TestBackend>{Array<4>(b, {{1, 4, 4, 2}})}, pass),
-                       "ConvUnit::forward_on_load: wanted a unit with a ReLU", ConfigError);
+  CHECK_THROWS_WITH_AS(
+      unit.forward_on_load(b, Activation<double, TestBackend>{Array<4>(b, {{1, 4, 4, 2}})}, pass, unit),
+      "ConvUnit::forward_on_load: wanted a unit with a ReLU", ConfigError);
   CHECK(pass.tape.empty());
 }
 

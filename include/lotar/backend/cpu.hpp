@@ -171,6 +171,11 @@ class Cpu {
                       const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y, moments);
   }
+  /// Any convolution normalizes what it reads.
+  template <class T>
+  bool conv2d_normalizes(const Extents<4>&, const Extents<4>&, Conv2d) const {
+    return true;
+  }
   template <class T>
   std::size_t conv2d_moment_parts(const View<const std::type_identity_t<T>, 4, Memory>&,
                                   const View<const std::type_identity_t<T>, 4, Memory>&, Conv2d,

@@ -171,13 +171,15 @@ class Cuda {
   /// 3x3 convolutions of bf16 with stride and padding 1 from 64 or up to 8 channels to 64 are by kernels of our own
   /// where the code is for compute capability 9.0a and the images are not too wide for a multiprocessor's memory (from
   /// 64 channels 74 pixels, for the gradient of the filter 42). All others are by cuDNN.
+  /// @param x  an array, or one that is normalized as it is read: see ConvInput; but where conv2d_normalizes says no,
+  ///           before it is read, in a copy
   /// @throws ShapeError if the shapes do not fit.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
   /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By
   /// cuDNN: what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it
   /// times some, and waits; scratch then: as much as the result besides.
   template <class T>
-  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+  void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y) {
     stream_->activate();
@@ -193,11 +195,18 @@ class Cuda {
                                   const View<T, 4, Memory>& y) const {
     return detail::conv2d_moment_parts<T, Memory>(*stream_, x, filter, conv, y);
   }
+  /// Whether convolutions forward and to the filter normalize x, of these extents, as they read it: from 64 channels to
+  /// 64 by kernels of our own.
+  /// @throws ShapeError if the extents do not fit.
+  template <class T>
+  bool conv2d_normalizes(const Extents<4>& x, const Extents<4>& filter, Conv2d conv) const {
+    return detail::conv2d_normalizes<T>(*stream_, x, filter, conv);
+  }
   /// The same as conv2d_forward without moments, and those of y as it is stored.
   /// @param moments  out: of conv2d_moment_parts() parts, which may be none
   /// @throws ShapeError if the shapes do not fit, CudaError as without moments.
   template <class T>
-  void conv2d_forward(const View<const std::type_identity_t<T>, 4, Memory>& x,
+  void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
                       const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
     stream_->activate();
@@ -219,13 +228,12 @@ class Cuda {
   /// added: cuDNN is many times slower at a gradient of floats.
   /// @cost as conv2d_forward; scratch of our own kernels: a filter, of at least 8 channels, for each multiprocessor,
   /// and two where it has no more channels than that
-  template <class X>
-  void conv2d_backward_filter(const View<X, 4, Memory>& x,
-                              const View<const std::type_identity_t<std::remove_const_t<X>>, 4, Memory>& dy,
+  template <class X, class T = std::remove_const_t<X>>
+  void conv2d_backward_filter(const ConvInput<std::type_identity_t<T>, Memory>& x, const View<X, 4, Memory>& dy,
                               Conv2d conv, double beta,
-                              const View<Accum<std::type_identity_t<std::remove_const_t<X>>>, 4, Memory>& dfilter) {
+                              const View<Accum<std::type_identity_t<T>>, 4, Memory>& dfilter) {
     stream_->activate();
-    detail::conv2d_backward_filter<std::remove_const_t<X>, Memory>(*stream_, x, dy, conv, beta, dfilter);
+    detail::conv2d_backward_filter<T, Memory>(*stream_, x, dy, conv, beta, dfilter);
   }
 
   /// NT-Xent's losses and their gradient by the unit rows u [2N, D] (see loss/nt_xent.hpp), by tensor cores: cosines

@@ -253,7 +253,11 @@ template <class B>
 concept ConvInputBackend = ConvBackend<B> &&
     requires(B& b, Conv2d conv, double beta, View<float, 4, typename B::Memory> sum,
              View<bf16, 4, typename B::Memory> out, View<const bf16, 4, typename B::Memory> in,
-             ConvInput<bf16, typename B::Memory> x) {
+             ConvInput<bf16, typename B::Memory> x, const Extents<4>& extents) {
+  {
+    b.template conv2d_normalizes<bf16>(extents, extents, conv)
+    } -> std::same_as<bool>;  // of x, filter: whether it does so without a normalized copy in memory, which would be
+                              // better written once
   b.conv2d_forward(x, in, conv, out);                // and with moments, if the backend takes them
   b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have a norm
 };

@@ -62,19 +62,20 @@ class ConvUnit {
   }
 
   /// The forward pass of a unit with a ReLU whose result only another unit reads.
-  /// @return what that unit normalizes as it reads it, if the backend does so; else as forward
+  /// @return what the reader normalizes as it reads it, if the backend does so there; else as forward
   /// @throws as forward, and ConfigError without a ReLU.
   /// @cost   as forward, less two passes over the result where it is not normalized here
   template <class T, class B>
-  Activation<T, B> forward_on_load(B& b, Activation<T, B> x, Pass<T, B>& pass) const {
+  Activation<T, B> forward_on_load(B& b, Activation<T, B> x, Pass<T, B>& pass, const ConvUnit& reader) const {
     if (!norm_.relu()) throw ConfigError("ConvUnit::forward_on_load: wanted a unit with a ReLU");
-    if constexpr (ConvInputBackend<B>) {
-      auto [y, moments] = convolve(b, std::move(x), pass);
-      auto norm = norm_.forward_on_load(b, y.share().reshaped(pixels(y.extents)), pass, moments.view());
-      return {std::move(y), std::move(norm)};
-    } else {
-      return {forward(b, std::move(x), pass)};
-    }
+    if constexpr (ConvInputBackend<B>)
+      if (b.template conv2d_normalizes<T>(conv2d_output(x.x.extents, filter_extents_, conv_), reader.filter_extents_,
+                                          reader.conv_)) {
+        auto [y, moments] = convolve(b, std::move(x), pass);
+        auto norm = norm_.forward_on_load(b, y.share().reshaped(pixels(y.extents)), pass, moments.view());
+        return {std::move(y), std::move(norm)};
+      }
+    return {forward(b, std::move(x), pass)};
   }
 
   /// @param dy      the gradient of the result; becomes that of the residual

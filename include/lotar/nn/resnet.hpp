@@ -76,7 +76,8 @@ class ResidualBlock {
   Tensor<T, 4, B> forward(B& b, Tensor<T, 4, B> x, Pass<T, B>& pass) const {
     Tensor<T, 4, B> shortcut = downsample_ ? downsample_->forward(b, x.share(), pass) : x.share();
     Activation<T, B> inside{std::move(x)};  // the block's result is read by the next shortcut as well: so it is written
-    for (std::size_t i = 0; i + 1 < units_.size(); ++i) inside = units_[i].forward_on_load(b, std::move(inside), pass);
+    for (std::size_t i = 0; i + 1 < units_.size(); ++i)
+      inside = units_[i].forward_on_load(b, std::move(inside), pass, units_[i + 1]);
     return units_.back().forward(b, std::move(inside), pass, std::move(shortcut));
   }
 

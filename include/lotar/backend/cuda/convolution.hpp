@@ -8,6 +8,7 @@
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/launch.hpp>
+#include <lotar/backend/cuda/normalized_input.hpp>
 #include <lotar/backend/cuda/padded_convolution.hpp>
 #include <lotar/backend/cuda/planned_convolution.hpp>
 #include <lotar/backend/cuda/pointwise_convolution.hpp>
@@ -26,11 +27,12 @@ namespace lotar::detail {
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
 /// up to thirty times as long, so it is rounded to bf16 once, after sums of floats, as under PyTorch's autocast: an
 /// element changes by up to 2^-8 of it.
+/// @param norm, moments  none but for our own kernels
 /// @throws CudaError if it can do none of these, and something is amiss with cuDNN.
 template <class T, class Result, class F>
-void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays, Result* result,
-              std::size_t rows, std::size_t cols, const F& direct) {
-  if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays);
+void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays, const float* norm,
+              const ConvolutionMoments& moments, Result* result, std::size_t rows, std::size_t cols, const F& direct) {
+  if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays, norm, moments);
   std::string amiss;
   const std::size_t n = rows * cols;
   if constexpr (std::is_same_v<T, bf16> && std::is_same_v<T, Result>)
@@ -55,16 +57,19 @@ ConvolutionProblem forward_problem(const View<const T, 4, Memory>& x, const View
   return {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0};
 }
 
+/// @param moments  of a convolution by our own kernels, or none
 template <class T, class Memory>
-void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
-                    Conv2d conv, const View<T, 4, Memory>& y) {
-  check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
+void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& input, const View<const T, 4, Memory>& filter,
+                    Conv2d conv, const View<T, 4, Memory>& y, const ConvolutionMoments& moments = {}) {
+  check_shape("conv2d_forward", "y", conv2d_output(input.x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
-  const DirectForward<T, Memory> direct{x, filter, conv, y};
+  const ConvolutionProblem problem = forward_problem(input.x, filter, conv, y);
+  ConvolutionArrays arrays{dnn_data(input.x), dnn_data(filter), dnn_data(y)};
+  const NormalizedInput<T, Memory> read("conv2d_forward", stream, input, problem, arrays);
+  const DirectForward<T, Memory> direct{read.x, filter, conv, y};
   const std::size_t pixels = y.size() / y.extent(3);
-  if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
-  convolve<T>(stream, forward_problem(x, filter, conv, y), {dnn_data(x), dnn_data(filter), dnn_data(y)}, y.data, pixels,
-              y.extent(3), direct);
+  if (read.x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
+  convolve<T>(stream, problem, arrays, read.norm, moments, y.data, pixels, y.extent(3), direct);
 }
 
 /// How many parts' moments the forward convolution takes.
@@ -78,16 +83,27 @@ std::size_t conv2d_moment_parts(CudaStream& stream, const View<const T, 4, Memor
 }
 
 template <class T, class Memory>
-void conv2d_forward(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& filter,
+void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& x, const View<const T, 4, Memory>& filter,
                     Conv2d conv, const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
-  const Extents<2> parts{{conv2d_moment_parts(stream, x, filter, conv, y), y.extent(3)}};
+  const Extents<2> parts{{conv2d_moment_parts(stream, x.x, filter, conv, y), y.extent(3)}};
   check_shape("conv2d_forward", "moments.mean", parts, moments.mean.extents);
   check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
   check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
-  if (parts[0] == 0) return conv2d_forward<T, Memory>(stream, x, filter, conv, y);
-  if constexpr (std::is_same_v<T, bf16>)
-    run_tensor_cores(stream, forward_problem(x, filter, conv, y), {dnn_data(x), dnn_data(filter), dnn_data(y)},
-                     {moments.mean.data, moments.squares.data, moments.counts.data});
+  ConvolutionMoments taken{};
+  if constexpr (std::is_same_v<T, bf16>) taken = {moments.mean.data, moments.squares.data, moments.counts.data};
+  conv2d_forward<T, Memory>(stream, x, filter, conv, y, taken);
+}
+
+/// Whether convolutions forward and to the filter of arrays that begin at multiples of 16 bytes normalize what they
+/// read.
+template <class T>
+bool conv2d_normalizes(CudaStream& stream, const Extents<4>& x, const Extents<4>& filter, Conv2d conv) {
+  const Extents<4> y = conv2d_output(x, filter, conv);
+  const auto by_own_kernels = [&](ConvolutionKind kind, Storage result) {
+    return normalized_by_tensor_cores(stream, {kind, storage<T>, result, {x, filter, y}, conv, 0}, {});
+  };
+  return x.size() > 0 && by_own_kernels(ConvolutionKind::forward, storage<T>) &&
+         by_own_kernels(ConvolutionKind::backward_filter, storage<Accum<T>>);
 }
 
 template <class T, class Memory>
@@ -99,25 +115,26 @@ void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy
   convolve<T>(
       stream,
       {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta},
-      {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
+      {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, nullptr, {}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
       DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
 }
 
 template <class T, class Memory>
-void conv2d_backward_filter(CudaStream& stream, const View<const T, 4, Memory>& x, const View<const T, 4, Memory>& dy,
+void conv2d_backward_filter(CudaStream& stream, const ConvInput<T, Memory>& input, const View<const T, 4, Memory>& dy,
                             Conv2d conv, double beta, const View<Accum<T>, 4, Memory>& dfilter) {
-  check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
-  const DirectBackwardFilter<T, Memory> direct{x, dy, conv, beta, dfilter};
+  check_shape("conv2d_backward_filter", "dy", conv2d_output(input.x.extents, dfilter.extents, conv), dy.extents);
+  const ConvolutionProblem problem{ConvolutionKind::backward_filter,
+                                   storage<T>,
+                                   storage<Accum<T>>,
+                                   {input.x.extents, dfilter.extents, dy.extents},
+                                   conv,
+                                   beta};
+  ConvolutionArrays arrays{dnn_data(input.x), dnn_data(dfilter), dnn_data(dy)};
+  const NormalizedInput<T, Memory> read("conv2d_backward_filter", stream, input, problem, arrays);
+  const DirectBackwardFilter<T, Memory> direct{read.x, dy, conv, beta, dfilter};
   const std::size_t positions = dfilter.size() / dfilter.extent(3);
-  if (x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
-  convolve<T>(stream,
-              {ConvolutionKind::backward_filter,
-               storage<T>,
-               storage<Accum<T>>,
-               {x.extents, dfilter.extents, dy.extents},
-               conv,
-               beta},
-              {dnn_data(x), dnn_data(dfilter), dnn_data(dy)}, dfilter.data, positions, dfilter.extent(3), direct);
+  if (read.x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
+  convolve<T>(stream, problem, arrays, read.norm, {}, dfilter.data, positions, dfilter.extent(3), direct);
 }
 
 }  // namespace lotar::detail

@@ -7,6 +7,7 @@
 
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
+#include <lotar/backend/cuda/pixel_norm.hpp>
 #include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
@@ -41,10 +42,12 @@ __host__ __device__ constexpr unsigned product_row(unsigned channel) {
 template <bool turned>
 struct Taps64 {
   static constexpr bool takes_moments = !turned;  // of the result
+  static constexpr bool takes_norm = !turned;     // of x
   static constexpr bool takes_turns = true;       // whether the products of a warpgroup wait for the other's
   static constexpr unsigned channels = 64, stages = 3, filter_bytes = 9 * 8 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 64], [64, 3, 3, 64]
   PixelGrid grid;
+  const float* norm = nullptr;  // [3, 64], see ConvInput; null for none
 
   /// Planes [tap][8 channels c][64 k]: of the filter's 8 c of each k. Rows of products are k, or c where it is turned.
   __device__ void load_filter(std::uint32_t to, unsigned thread) const {
@@ -82,7 +85,7 @@ struct Taps64 {
 
 /// A convolution of 8 channels. A step of a product takes those of two taps, as if they were planes.
 struct Taps8 {
-  static constexpr bool takes_moments = true, takes_turns = false;
+  static constexpr bool takes_moments = true, takes_norm = false, takes_turns = false;
   static constexpr unsigned channels = 8, stages = 8, filter_bytes = 10 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 8], [64, 3, 3, 8]
   PixelGrid grid;
@@ -152,12 +155,12 @@ struct Convolution64 {
   }
 
   __device__ void load(const Shared& shared, unsigned thread) const {
-    unsigned i = 0;
-    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      shared.stages.wait_for_room(i);
-      load_tile<Taps::channels>(taps.grid, taps.x, shared.stage(i), tile, thread);
-      shared.stages.fill_by_copies(i);
-    }
+    const float* norm = nullptr;
+    if constexpr (Taps::takes_norm) norm = taps.norm;
+    load_stages(shared.stages, shared.pixels, shared.stage_bytes, tiles, norm, thread,
+                [&](unsigned tile, std::uint32_t stage) {
+                  return load_tile<Taps::channels>(taps.grid, taps.x, stage, tile, thread);
+                });
   }
 
   /// Sums of a thread's four channels: of values less those at the first place of the warpgroup's first tile, be it of

@@ -7,6 +7,7 @@
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
+#include <lotar/backend/cuda/pixel_norm.hpp>
 #include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/backend.hpp>
@@ -30,11 +31,12 @@ struct FilterGradient64 {
 
   const bf16 *x, *dy;  // [N, H, W, C], [N, H, W, 64]
   PixelGrid grid;
-  float* parts;  // [thread blocks times parts_of_block, 64, 3, 3, C]
+  float* parts;       // [thread blocks times parts_of_block, 64, 3, 3, C]
+  const float* norm;  // of x, [3, 64], see ConvInput; null for none, as for 8 channels
   unsigned tiles;
 
-  FilterGradient64(const bf16* x_, const bf16* dy_, const PixelGrid& grid_, float* parts_)
-      : x(x_), dy(dy_), grid(grid_), parts(parts_), tiles(grid_.tiles()) {}
+  FilterGradient64(const bf16* x_, const bf16* dy_, const PixelGrid& grid_, float* parts_, const float* norm_ = nullptr)
+      : x(x_), dy(dy_), grid(grid_), parts(parts_), norm(norm_), tiles(grid_.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
     return stages * (stage_bytes<channels>(grid) + tile_pixels * 128) + Stages<stages>::bytes;
@@ -67,18 +69,15 @@ struct FilterGradient64 {
   }
 
   __device__ void load(std::uint32_t memory, const Stages<stages>& ring, unsigned thread) const {
-    unsigned i = 0;
-    for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      const std::uint32_t at = memory + i % stages * bytes();
-      ring.wait_for_room(i);
-      load_tile<channels>(grid, x, at, tile, thread);
-      const auto from = [&](unsigned j) {
-        const PixelPlace place(grid, tile * tile_pixels + j);
-        return place.is_pixel ? place.pixel * 8 : no_pixel;
-      };
-      copy_pixels<conv_channels>(dy, tile_pixels, from, at + x_bytes(), thread);
-      ring.fill_by_copies(i);
-    }
+    load_stages(ring, memory, bytes(), tiles, channels == 64 ? norm : nullptr, thread,
+                [&](unsigned tile, std::uint32_t stage) {
+                  const auto from = [&](unsigned j) {
+                    const PixelPlace place(grid, tile * tile_pixels + j);
+                    return place.is_pixel ? place.pixel * 8 : no_pixel;
+                  };
+                  copy_pixels<conv_channels>(dy, tile_pixels, from, stage + x_bytes(), thread);
+                  return load_tile<channels>(grid, x, stage, tile, thread);
+                });
   }
 
   /// Products of taps, or rows of them, from `first` on.

@@ -71,7 +71,14 @@ __device__ inline void write_words(std::uint64_t to, std::uint32_t a, std::uint3
 /// Computes what is in a register where this stands and not where it is used.
 __device__ inline void compute_now(unsigned& word) { asm volatile("" : "+r"(word)); }
 
-/// Waits for the copies of this thread.
+/// The copies of this thread since the last of these are a group.
+__device__ inline void end_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/// Waits for the copies of this thread but for those of the last `behind` groups.
+template <int behind>
+__device__ inline void wait_for_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(behind) : "memory");
+}
+/// Waits for all copies of this thread.
 __device__ inline void copies_done() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 /// x and y as halves, x in the lower; beyond 65504 infinity.

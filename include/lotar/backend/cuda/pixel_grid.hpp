@@ -66,35 +66,51 @@ __host__ __device__ unsigned stage_bytes(const PixelGrid& grid) {
 }
 inline constexpr std::uint32_t no_pixel = ~0u;
 
-/// Pixels to rows of a stage, by a warpgroup: 32 at a time by a warp.
+/// Where a thread of a warpgroup's i-th piece of 8 channels lies in a stage, of the 32 pixels from `first` on that its
+/// warp copies at a time.
+template <unsigned channels>
+struct PixelPiece {
+  static constexpr unsigned pieces = channels / 8;
+  unsigned number, piece;  // from the first pixel on; of a pixel
+  __device__ PixelPiece(unsigned i, unsigned thread)
+      : number((i * 32 + thread % 32) / pieces), piece(thread % pieces) {}
+  __device__ std::uint32_t at(std::uint32_t stage, unsigned first) const {
+    return stage + (first + number) * channels * 2 + (pieces == 8 ? swizzled(number, piece) : 0);
+  }
+};
+
+/// Pixels to rows of a stage, by a warpgroup.
 /// @param from  of a pixel's number: the piece of x that it begins with, or no_pixel for zeros
+/// @return      the thread's pieces that are no zeros, a bit each: the first `pieces` of its warp's first pixels, ...
 template <unsigned channels, class F>
-__device__ void copy_pixels(const bf16* x, unsigned count, const F& from, std::uint32_t to, unsigned thread) {
-  constexpr unsigned pieces = channels / 8;  // of 16 bytes
-  const unsigned lane = thread % 32;
+__device__ std::uint32_t copy_pixels(const bf16* x, unsigned count, const F& from, std::uint32_t to, unsigned thread) {
+  constexpr unsigned pieces = channels / 8;
+  std::uint32_t copied = 0, bit = 1;
   for (unsigned first = thread / 32 * 32; first < count; first += warpgroup) {
-    const std::uint32_t mine = from(first + lane);
+    const std::uint32_t mine = from(first + thread % 32);
 #pragma unroll
-    for (unsigned i = 0; i < pieces; ++i) {
-      const unsigned number = (i * 32 + lane) / pieces, piece = lane % pieces;
-      const std::uint32_t begin = __shfl_sync(0xFFFFFFFFu, mine, static_cast<int>(number));
-      const bool read = begin != no_pixel;
-      if (first + number < count)
-        copy_16_bytes(to + (first + number) * channels * 2 + (pieces == 8 ? swizzled(number, piece) : 0),
-                      x + std::size_t{read ? begin + piece : 0} * 8, read);
+    for (unsigned i = 0; i < pieces; ++i, bit <<= 1) {
+      const PixelPiece<channels> place(i, thread);
+      const std::uint32_t begin = __shfl_sync(0xFFFFFFFFu, mine, static_cast<int>(place.number));
+      const bool read = begin != no_pixel, inside = first + place.number < count;
+      if (inside) copy_16_bytes(place.at(to, first), x + std::size_t{read ? begin + place.piece : 0} * 8, read);
+      if (inside && read) copied |= bit;
     }
   }
+  return copied;
 }
 
 /// The pixels that the taps of a tile's results read, by a warpgroup.
+/// @return  as copy_pixels
 template <unsigned channels>
-__device__ void load_tile(const PixelGrid& grid, const bf16* x, std::uint32_t to, unsigned tile, unsigned thread) {
+__device__ std::uint32_t load_tile(const PixelGrid& grid, const bf16* x, std::uint32_t to, unsigned tile,
+                                   unsigned thread) {
   const auto from = [&](unsigned i) {
     const PixelPlace at(grid, tile * tile_pixels + i);
     const bool is_pixel = at.row > 0 && at.col > 0 && at.image < grid.images;
     return is_pixel ? (at.pixel - grid.width - 1) * (channels / 8) : no_pixel;
   };
-  copy_pixels<channels>(x, stage_pixels(grid), from, to, thread);
+  return copy_pixels<channels>(x, stage_pixels(grid), from, to, thread);
 }
 
 }  // namespace lotar::detail

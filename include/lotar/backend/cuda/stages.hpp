@@ -22,6 +22,8 @@ struct Stages {
     }
   }
   __device__ void wait_for_room(unsigned i) const { wait_for_phase(read(i), (i / count + 1) % 2); }
+  __device__ void fill(unsigned i) const { arrive(filled(i)); }
+  /// Once the copies of this thread so far are done.
   __device__ void fill_by_copies(unsigned i) const { arrive_after_copies(filled(i)); }
   /// Products may read the stage afterwards.
   __device__ void wait_until_filled(unsigned i) const {
@@ -36,6 +38,6 @@ struct Stages {
 };
 
 /// Registers of a thread in kernels of three warpgroups, of which one loads and two multiply.
-inline constexpr int load_registers = 72, multiply_registers = 208;
+inline constexpr int load_registers = 88, multiply_registers = 208;
 
 }  // namespace lotar::detail

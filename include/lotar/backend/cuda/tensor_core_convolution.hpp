@@ -70,6 +70,13 @@ inline bool by_tensor_cores(CudaStream& stream, const ConvolutionProblem& p, con
   return shared <= stream.device().most_shared();
 }
 
+/// Whether they compute it of a normalized x: see ConvInput.
+inline bool normalized_by_tensor_cores(CudaStream& stream, const ConvolutionProblem& p,
+                                       const ConvolutionArrays& arrays) {
+  return p.kind != ConvolutionKind::backward_data && p.extents[0][3] == conv_channels &&
+         by_tensor_cores(stream, p, arrays);
+}
+
 /// The parts whose moments the forward convolution takes: see ConvolutionMoments.
 inline std::size_t tensor_core_parts(CudaStream& stream, const Extents<4>& x) {
   return std::size_t{conv_multipliers} * tensor_core_blocks(stream, pixel_grid(x).tiles());
@@ -92,19 +99,20 @@ struct EightChannels {
 /// The gradient of a filter of C channels, computed of `channels`: parts of it, and their sum.
 template <unsigned channels>
 void run_filter_gradient_64(CudaStream& stream, const ConvolutionProblem& problem, const bf16* x, const bf16* dy,
-                            float* result) {
+                            float* result, const float* norm = nullptr) {
   using F = FilterGradient64<channels>;
   const PixelGrid grid = pixel_grid(problem.extents[0]);
   const unsigned parts = F::parts_of_block * tensor_core_blocks(stream, grid.tiles());
   const auto scratch = stream.allocate<float>(std::size_t{parts} * F::size);
-  launch_tensor_cores("conv2d_backward_filter", stream, F(x, dy, grid, scratch.get()));
+  launch_tensor_cores("conv2d_backward_filter", stream, F(x, dy, grid, scratch.get(), norm));
   const AddFilterParts add{{scratch.get(), F::size}, parts, channels, problem.extents[1][3], problem.beta, result};
   launch_blocks(stream, F::size / AddFilterParts::strip, add.work(), add);
 }
 
 /// Runs a convolution that is by_tensor_cores().
+/// @param norm  null, or where it is normalized_by_tensor_cores() [3, 64]
 inline void run_tensor_cores(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays,
-                             const ConvolutionMoments& moments = {}) {
+                             const float* norm, const ConvolutionMoments& moments) {
   const Extents<4>& extents = problem.extents[0];
   const std::size_t channels = extents[3], pixels = extents.size() / channels;
   const PixelGrid grid = pixel_grid(extents);
@@ -115,7 +123,7 @@ inline void run_tensor_cores(CudaStream& stream, const ConvolutionProblem& probl
     case ConvolutionKind::forward:
       if (channels == conv_channels) {
         launch_tensor_cores("conv2d_forward", stream,
-                            Convolution64<Taps64<false>, false>({x, filter, grid}, y, moments));
+                            Convolution64<Taps64<false>, false>({x, filter, grid, norm}, y, moments));
       } else {
         const EightChannels x8(stream, x, pixels, channels), filter8(stream, filter, conv_channels * 9, channels);
         launch_tensor_cores("conv2d_forward", stream,
@@ -134,7 +142,7 @@ inline void run_tensor_cores(CudaStream& stream, const ConvolutionProblem& probl
     case ConvolutionKind::backward_filter: {
       auto* const result = static_cast<float*>(arrays[1]);
       if (channels == conv_channels)
-        run_filter_gradient_64<conv_channels>(stream, problem, x, y, result);
+        run_filter_gradient_64<conv_channels>(stream, problem, x, y, result, norm);
       else
         run_filter_gradient_64<padded_channels>(stream, problem, EightChannels(stream, x, pixels, channels).data, y,
                                                 result);

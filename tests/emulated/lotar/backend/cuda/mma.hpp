@@ -87,30 +87,39 @@ inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t address) {
   }
 }
 
-/// Copies that this thread began, which it did not wait for. What they overwrite is gone once they begin, and what they
+/// A copy that this thread began and did not wait for. What they overwrite is gone once they begin, and what they
 /// write is there only when they end.
 struct Copy {
   std::byte* to;
   const void* from;  // null for zeros
   std::size_t bytes;
 };
-inline thread_local std::vector<Copy> copies;
+/// Groups of them, the last one still open.
+inline thread_local std::vector<std::vector<Copy>> copy_groups(1);
 
 inline void copy_bytes(std::uint32_t to, const void* from, std::size_t bytes, bool read) {
   if (read && reinterpret_cast<std::uintptr_t>(from) % bytes != 0) emulated::fail("a copy from what is not aligned");
   std::byte* const there = emulated::this_thread->block->at(to, bytes);
   std::memset(there, 0xFF, bytes);
-  copies.push_back({there, read ? from : nullptr, bytes});
+  copy_groups.back().push_back({there, read ? from : nullptr, bytes});
 }
 inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) { copy_bytes(to, from, 16, read); }
 inline void copy_float(std::uint32_t to, const float* from, bool read) { copy_bytes(to, from, 4, read); }
+inline void end_copies() { copy_groups.emplace_back(); }
+template <int behind>
+void wait_for_copies() {
+  while (copy_groups.size() > behind + 1) {
+    for (const Copy& copy : copy_groups.front())
+      if (copy.from != nullptr)
+        std::memcpy(copy.to, copy.from, copy.bytes);
+      else
+        std::memset(copy.to, 0, copy.bytes);
+    copy_groups.erase(copy_groups.begin());
+  }
+}
 inline void copies_done() {
-  for (const Copy& copy : copies)
-    if (copy.from != nullptr)
-      std::memcpy(copy.to, copy.from, copy.bytes);
-    else
-      std::memset(copy.to, 0, copy.bytes);
-  copies.clear();
+  end_copies();
+  wait_for_copies<0>();
 }
 
 inline std::uint64_t global_address(const void* global) { return reinterpret_cast<std::uint64_t>(global); }
@@ -138,8 +147,9 @@ inline std::uint32_t transposed(std::uint32_t word) {
 }
 
 inline float value_of_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-/// Of numbers, to the nearest, ties to even.
+/// To the nearest, ties to even.
 inline std::uint16_t bf16_of(float value) {
+  if (std::isnan(value)) return 0x7FFF;
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }

@@ -123,6 +123,12 @@ inline void store_words(std::uint32_t to, std::uint32_t a, std::uint32_t b, std:
   std::memcpy(emulated::this_thread->block->at(to, 16), words, 16);
 }
 
+inline uint4 load_words(std::uint32_t from) {
+  uint4 words;
+  std::memcpy(&words, emulated::this_thread->block->at(from, 16), 16);
+  return words;
+}
+
 inline void begin_barrier(std::uint32_t barrier, unsigned arrivals) {
   emulated::this_thread->block->at(barrier, 8);
   emulated::this_thread->block->begin_phases(barrier, arrivals);
