@@ -104,4 +104,48 @@ inline ColumnStatistics statistics_of_parts(const ColumnStatistics& parts, const
   return s;
 }
 
+/// Of a norm [3, cols], as ConvInput has it: most betas are positive, unlike the padding.
+template <class A>
+std::vector<A> norm_coefficients(std::size_t cols) {
+  std::vector<A> norm = convolution_values<A>(3 * cols, 3);
+  for (std::size_t i = 2 * cols; i < 3 * cols; ++i) norm[i] += A(.5);
+  return norm;
+}
+
+/// NormSums over all rows, and for each the sum of its terms' magnitudes.
+struct NormSumsAnswer {
+  std::vector<double> gradient, product, magnitude;
+};
+
+template <class T>
+NormSumsAnswer norm_sums_by_loops(const std::vector<T>& x, const std::vector<Accum<T>>& norm,
+                                  const std::vector<double>& dx) {
+  const std::size_t cols = norm.size() / 3;
+  NormSumsAnswer s{std::vector<double>(cols), std::vector<double>(cols), std::vector<double>(cols)};
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % cols;
+    if (!(norm_value(x[i], norm[c], norm[cols + c], norm[2 * cols + c]) > 0)) continue;
+    const double about_mean = static_cast<double>(static_cast<Accum<T>>(x[i])) - static_cast<double>(norm[c]);
+    s.gradient[c] += dx[i];
+    s.product[c] += dx[i] * about_mean;
+    s.magnitude[c] += std::abs(dx[i]) * (1 + std::abs(about_mean));
+  }
+  return s;
+}
+
+/// The largest error of sums of parts [parts, cols], over the magnitudes.
+template <class A>
+double worst_of_sums(const std::vector<A>& parts, const std::vector<double>& wanted,
+                     const std::vector<double>& magnitude) {
+  const std::size_t cols = wanted.size();
+  std::vector<double> sums(cols);
+  for (std::size_t i = 0; i < parts.size(); ++i) sums[i % cols] += static_cast<double>(parts[i]);
+  double worst = 0;
+  for (std::size_t c = 0; c < cols; ++c) {
+    const double error = std::abs(sums[c] - wanted[c]);
+    if (error != 0) worst = worst_of(worst, error / magnitude[c]);  // a sum of no terms is 0
+  }
+  return worst;
+}
+
 }  // namespace lotar

@@ -87,6 +87,27 @@ void check_moments(B& b, const ConvolutionCase& p, const std::vector<bf16>& hx, 
   }
 }
 
+/// The sums that a backend takes of the gradient as it convolves, and the gradient, which is as it is without.
+template <class B>
+void check_norm_sums(B& b, const ConvolutionCase& p, const std::vector<bf16>& hx, const Tensor<bf16, 4, B>& w,
+                     const std::vector<bf16>& hdy, const std::vector<bf16>& wanted_dx) {
+  if constexpr (ConvNormSumsBackend<B>) {
+    const std::vector<float> norm = norm_coefficients<float>(p.x[3]);
+    const Tensor<bf16, 4, B> x(b, p.x, hx), dy(b, p.y(), hdy), dx(b, p.x);
+    const Tensor<float, 2, B> by(b, {{3, p.x[3]}}, norm);
+    const ConvInput<bf16, typename B::Memory> input(x, by);
+    const std::size_t parts = b.conv2d_norm_sum_parts(dy, w, p.conv, dx.view(), input);
+    const Tensor<float, 2, B> gradient(b, {{parts, p.x[3]}}), product(b, {{parts, p.x[3]}});
+    b.conv2d_backward_data(dy, w, p.conv, dx.view(), input, {gradient.view(), product.view()});
+    const std::vector<double> values = to_double(dx.to_host(b));
+    CHECK(values == to_double(wanted_dx));
+    if (parts == 0) return;
+    const NormSumsAnswer sums = norm_sums_by_loops(hx, norm, values);
+    CHECK(worst_of_sums(gradient.to_host(b), sums.gradient, sums.magnitude) <= 2e-6);
+    CHECK(worst_of_sums(product.to_host(b), sums.product, sums.magnitude) <= 2e-6);
+  }
+}
+
 /// Enough images for several tiles of every part of a device.
 std::size_t many(TestBackend& b) { return std::string_view(b.name) == "cuda" ? 1200 : 5; }
 
@@ -157,6 +178,7 @@ TEST_CASE("an image's result does not depend on those beside it, gradients of fi
       const Array<float, 4> dw(b, p.filter);
       b.conv2d_forward(x, w, p.conv, y);
       b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+      check_norm_sums(b, p, hx, w, hdy, dx.to_host(b));
       b.conv2d_backward_data(dy, w, p.conv, 1, dx);
       b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
       return std::tuple(y.to_host(b), dx.to_host(b), dw.to_host(b));

@@ -45,7 +45,7 @@ struct SlowStore {
 
 }  // namespace
 
-static_assert(ConvMomentsBackend<Cuda> && ConvInputBackend<Cuda>);
+static_assert(ConvMomentsBackend<Cuda> && ConvNormSumsBackend<Cuda>);
 
 TEST_CASE("code for compute capability 9.0a has kernels of its own for convolutions to 64 channels") {
   Cuda b;

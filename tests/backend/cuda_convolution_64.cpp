@@ -52,7 +52,8 @@ void check_forward(const ConvolutionCase& p, unsigned blocks, const bf16* x, con
   std::vector<bf16> y(p.y().size(), bf16(NAN));
   const std::size_t parts = std::size_t{conv_multipliers} * min(blocks, grid.tiles());
   std::vector<float> mean(parts * 64, NAN), squares(parts * 64, NAN), counts(parts, NAN);
-  run(blocks, Convolution64<Taps, false>({x, filter, grid}, y.data(), {mean.data(), squares.data(), counts.data()}));
+  run(blocks, Convolution64<Taps, false, ResultMoments64>({x, filter, grid}, y.data(),
+                                                          {mean.data(), squares.data(), counts.data()}));
   CHECK(worst_error(y, wanted) <= once);
   const auto n = to_double(counts);
   const ColumnStatistics s = statistics_by_loops(to_double(y), 64),
@@ -78,6 +79,22 @@ void check_filter_gradient(const ConvolutionCase& p, unsigned blocks, const bf16
   CHECK(worst_error(gradient, wanted) <= 1e-5);
 }
 
+/// The gradient as it is without sums, and the sums.
+void check_norm_sums(const ConvolutionCase& p, unsigned blocks, const std::vector<bf16>& x, const Taps64<true>& taps,
+                     const std::vector<bf16>& wanted) {
+  const std::vector<float> norm = norm_coefficients<float>(64);
+  const std::size_t parts = std::size_t{conv_multipliers} * min(blocks, taps.grid.tiles());
+  std::vector<float> sum(parts * 64, NAN), product(parts * 64, NAN);
+  std::vector<bf16> dx(p.x.size(), bf16(NAN));
+  run(blocks, Convolution64<Taps64<true>, false, NormSums64>(taps, dx.data(),
+                                                             {x.data(), norm.data(), sum.data(), product.data()}));
+  const auto values = to_double(dx);
+  CHECK(values == to_double(wanted));
+  const NormSumsAnswer sums = norm_sums_by_loops(x, norm, values);
+  CHECK(worst_of_sums(sum, sums.gradient, sums.magnitude) <= 2e-6);
+  CHECK(worst_of_sums(product, sums.product, sums.magnitude) <= 2e-6);
+}
+
 void check(const Extents<4>& extents, unsigned blocks) {
   CAPTURE(to_string(extents));
   const ConvolutionCase p = to_64(extents);
@@ -94,13 +111,14 @@ void check(const Extents<4>& extents, unsigned blocks) {
   check_filter_gradient<64>(p, blocks, x.data(), dy.data(), wanted.dfilter);
   std::vector<bf16> dx(p.x.size(), bf16(NAN));
   const Taps64<true> taps{dy.data(), filter.data(), grid_of(p.x)};
-  run(blocks, Convolution64<Taps64<true>, false>(taps, dx.data(), {}));
+  run(blocks, Convolution64<Taps64<true>, false>(taps, dx.data()));
   CHECK(worst_error(dx, wanted.dx) <= once);
   std::vector<bf16> sum = x;
-  run(blocks, Convolution64<Taps64<true>, true>(taps, sum.data(), {}));
+  run(blocks, Convolution64<Taps64<true>, true>(taps, sum.data()));
   std::vector<double> wanted_sum = wanted.dx;
   for (std::size_t i = 0; i < wanted_sum.size(); ++i) wanted_sum[i] += values_x[i];
   CHECK(worst_error(sum, wanted_sum) <= twice);
+  check_norm_sums(p, blocks, x, taps, dx);
 }
 
 }  // namespace
@@ -117,15 +135,14 @@ TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same b
     const PixelGrid grid = grid_of(p.x);
     const auto x = convolution_values<bf16>(p.x.size(), 0), filter = convolution_values<bf16>(p.filter.size(), 1),
                dy = convolution_values<bf16>(p.y().size(), 2);
-    auto norm = convolution_values<float>(3 * 64, 3);
-    for (std::size_t c = 128; c < 192; ++c) norm[c] += .5f;  // most betas are positive, unlike the padding
+    const std::vector<float> norm = norm_coefficients<float>(64);
     std::vector<bf16> normalized;
     for (std::size_t i = 0; i < x.size(); ++i)
       normalized.push_back(
           static_cast<bf16>(max(norm_value(x[i], norm[i % 64], norm[64 + i % 64], norm[128 + i % 64]), 0.f)));
     const auto outcome = [&](const std::vector<bf16>& read, const float* by) {
       std::vector<bf16> y(p.y().size(), bf16(NAN));
-      run(2, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data(), {}));
+      run(2, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data()));
       using F = FilterGradient64<64>;
       std::vector<float> parts(min(2u, grid.tiles()) * F::size, NAN);
       run(2, F(read.data(), dy.data(), grid, parts.data(), by));

@@ -57,6 +57,56 @@ TEST_CASE_TEMPLATE("what is left to be normalized on load is forward's result, a
   CHECK(outcome(true) == outcome(false));
 }
 
+TEST_CASE("sums that are given are not taken again; those of another norm, or of other channels, are refused") {
+  using Matrix = Array<2, double>;
+  TestBackend b;
+  ParameterTable table;
+  const std::size_t rows = 37, cols = 6;
+  const BatchNorm norm(table, "bn", cols, true), no_relu(table, "bn2", cols, false);
+  NetworkState<double, TestBackend> state(b, table, 1);
+  auto values = state.values.to_host(b);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] += .5 * noise(2, i);
+  b.upload(values, state.values.flat());
+  const std::vector<double> x = noise_values(rows * cols, 1), dy = noise_values(rows * cols, 3);
+  const auto backward = [&](const std::vector<double>& sum, const std::vector<double>& product, std::size_t parts) {
+    auto pass = state.pass(b, true);
+    norm.forward(b, Matrix(b, {rows, cols}, x), pass);
+    std::vector<double> all =
+        norm.backward(b, Matrix(b, {rows, cols}, dy), pass,
+                      {Matrix(b, {parts, cols}, sum).view(), Matrix(b, {parts, cols}, product).view()})
+            .to_host(b);
+    const auto gradients = state.gradients.to_host(b);
+    all.insert(all.end(), gradients.begin(), gradients.end());
+    return all;
+  };
+  auto pass = state.pass(b, true);
+  const auto y = norm.forward(b, Matrix(b, {rows, cols}, x), pass).to_host(b);
+  std::vector<double> mean(cols), sum(2 * cols), product(2 * cols);
+  for (std::size_t i = 0; i < x.size(); ++i) mean[i % cols] += x[i] / static_cast<double>(rows);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (y[i] <= 0) continue;
+    const std::size_t at = i / cols < 30 ? i % cols : cols + i % cols;
+    sum[at] += dy[i];
+    product[at] += dy[i] * (x[i] - mean[i % cols]);
+  }
+  const std::vector<double> wanted = backward({}, {}, 0), got = backward(sum, product, 2);
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(got[i] == doctest::Approx(wanted[i]).epsilon(1e-12));
+  for (double& s : sum) s += 1;
+  CHECK(backward(sum, product, 2) != got);
+
+  const Matrix none(b, {2, cols}), narrow(b, {2, cols - 1});
+  const NormSums<double, TestBackend::Memory> fitting{none.view(), none.view()};
+  no_relu.forward(b, Matrix(b, {rows, cols}, x), pass);
+  CHECK_THROWS_WITH_AS(no_relu.backward(b, Matrix(b, {rows, cols}, dy), pass, fitting),
+                       "BatchNorm::backward: sums are of a norm with a ReLU and without a residual", ConfigError);
+  for (const bool first : {false, true}) {
+    auto another = state.pass(b, true);
+    norm.forward(b, Matrix(b, {rows, cols}, x), another);
+    const NormSums<double, TestBackend::Memory> sums{(first ? narrow : none).view(), (first ? none : narrow).view()};
+    CHECK_THROWS_AS(norm.backward(b, Matrix(b, {rows, cols}, dy), another, sums), ShapeError);
+  }
+}
+
 TEST_CASE("without a ReLU nothing is left to be normalized on load") {
   TestBackend b;
   ParameterTable table;

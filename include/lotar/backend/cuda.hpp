@@ -223,6 +223,30 @@ class Cuda {
     detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, beta, dx);
   }
 
+  /// Of how many parts of dx, as [N H W, C], conv2d_backward_data takes the sums of batch norm's backward pass as it
+  /// convolves: some where the convolution is by kernels of our own, as for moments, else 0.
+  /// @param x  what was convolved
+  /// @throws ShapeError if the shapes do not fit.
+  template <class T>
+  std::size_t conv2d_norm_sum_parts(const View<const std::type_identity_t<T>, 4, Memory>& dy,
+                                    const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                                    const View<T, 4, Memory>& dx,
+                                    const ConvInput<std::type_identity_t<T>, Memory>& x) const {
+    return detail::conv2d_norm_sum_parts<T, Memory>(*stream_, dy, filter, conv, dx, x);
+  }
+  /// dx = the gradient of the convolution's input, and its sums.
+  /// @param x     what was convolved, with a norm
+  /// @param sums  out: of conv2d_norm_sum_parts() parts, which may be none
+  /// @throws ShapeError if the shapes do not fit, CudaError as without sums.
+  template <class T>
+  void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
+                            const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
+                            const View<T, 4, Memory>& dx, const ConvInput<std::type_identity_t<T>, Memory>& x,
+                            const NormSums<Accum<T>, Memory>& sums) {
+    stream_->activate();
+    detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, dx, x, sums);
+  }
+
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>. By cuDNN that of
   /// bf16 is summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is
   /// added: cuDNN is many times slower at a gradient of floats.

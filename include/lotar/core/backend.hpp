@@ -262,4 +262,23 @@ concept ConvInputBackend = ConvBackend<B> &&
   b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have a norm
 };
 
+/// What batch norm's backward pass sums over all pixels, of the gradient d of a ConvInput with a norm: d where what is
+/// normalized is above 0, and that times x - mean; each over parts of the pixels.
+template <class A, class Memory>
+struct NormSums {
+  View<A, 2, Memory> gradient, product;  ///< [parts, C]; empty: there are none
+};
+
+/// A backend that may take these sums of a convolution's gradient while it has that at hand: of dx as it is stored, and
+/// the same bits for any number of threads.
+template <class B>
+concept ConvNormSumsBackend = ConvInputBackend<B> &&
+    requires(B& b, View<const bf16, 4, typename B::Memory> in, Conv2d conv, View<bf16, 4, typename B::Memory> out,
+             ConvInput<bf16, typename B::Memory> x, NormSums<float, typename B::Memory> sums) {
+  {
+    b.conv2d_norm_sum_parts(in, in, conv, out, x)
+    } -> std::same_as<std::size_t>;  // of dy, filter, dx, x: how many parts, 0 where sums are not taken
+  b.conv2d_backward_data(in, in, conv, out, x, sums);  // dx = gradient, and its sums of so many parts, of Accum<T>
+};
+
 }  // namespace lotar

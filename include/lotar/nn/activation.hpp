@@ -26,4 +26,13 @@ struct Activation {
   }
 };
 
+/// The gradient of an Activation, as it is once it is normalized.
+template <class T, class B>
+struct Gradient {
+  Tensor<T, 4, B> d;
+  Tensor<Accum<T>, 2, B> sum = {}, product = {};  ///< empty, or [parts, C], of d: see NormSums
+
+  NormSums<Accum<T>, typename B::Memory> sums() const { return {sum.view(), product.view()}; }
+};
+
 }  // namespace lotar

@@ -77,12 +77,15 @@ class BatchNorm {
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
   /// @param pass  with the values of the forward pass: by them the ReLU is computed again
+  /// @param sums  of a norm with a ReLU and no residual empty, or those of dy, which are then not taken again
   /// @return    the gradient of x, [M, C]
-  /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before.
-  /// @cost      2 passes over dy and 2 over x, and one more over dy and the result with a residual before a ReLU;
-  ///            writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
+  /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before, and for
+  ///            sums of another norm.
+  /// @cost      2 passes over dy and 2 over x, 1 with sums, and one more over dy and the result with a residual before a
+  ///            ReLU; writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
-  Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass) const {
+  Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass,
+                           const NormSums<Accum<T>, typename B::Memory>& sums = {}) const {
     using A = Accum<T>;
     using M = typename B::Memory;
     Tensor<T, 2, B> y;
@@ -95,12 +98,21 @@ class BatchNorm {
     const std::size_t rows = x.extent(0);
     const auto mask = !relu_ ? detail::NormMask::none : y.data ? detail::NormMask::read : detail::NormMask::computed;
     const detail::NormChannels<A> channels = known(pass, mean, scale);
+    const bool given = sums.gradient.size() > 0;
+    if (given && mask != detail::NormMask::computed)
+      throw ConfigError("BatchNorm::backward: sums are of a norm with a ReLU and without a residual");
+    if (given) {
+      const Extents<2> wanted{{sums.gradient.extent(0), channels_}};
+      check_shape("BatchNorm::backward", "sums.gradient", wanted, sums.gradient.extents);
+      check_shape("BatchNorm::backward", "sums.product", wanted, sums.product.extents);
+    }
     const detail::NormTiles tiles(rows, channels_);
-    const Tensor<A, 2, B> tile_sum(b, {{tiles.count, channels_}}), tile_product(b, {{tiles.count, channels_}});
+    const std::size_t parts = given ? sums.gradient.extent(0) : tiles.count, taken = given ? 0 : parts;
+    const Tensor<A, 2, B> tile_sum(b, {{taken, channels_}}), tile_product(b, {{taken, channels_}});
     const Tensor<A, 1, B> common(b, {{2 * channels_}});
     const auto mean_d = common.rows(0, channels_), slope = common.rows(channels_, channels_);
     const auto sum_tiles = [&]<detail::NormMask how>() {
-      if (how != mask) return;
+      if (given || how != mask) return;
       b.for_each_block(tiles.count, tiles.work(),
                        detail::NormTileGradients<T, A, how>{
                            tiles, {dy.data, x.data, y.data, channels, channels_}, tile_sum.data, tile_product.data});
@@ -108,10 +120,11 @@ class BatchNorm {
     sum_tiles.template operator()<detail::NormMask::none>();
     sum_tiles.template operator()<detail::NormMask::computed>();
     sum_tiles.template operator()<detail::NormMask::read>();
-    b.for_each_block(strips(), detail::norm_strip_work<A>(tiles.count),
-                     detail::NormGradients<A, M>{
-                         tile_sum, tile_product, mean_d, slope, scale.data, A(1) / static_cast<A>(rows), count.data,
-                         pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
+    b.for_each_block(
+        strips(), detail::norm_strip_work<A>(parts),
+        detail::NormGradients<A, M>{given ? sums : NormSums<A, M>{tile_sum.view(), tile_product.view()}, mean_d, slope,
+                                    scale.data, A(1) / static_cast<A>(rows), count.data,
+                                    pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
     if constexpr (Distributed<B>)
       if (pass.synchronized) b.all_reduce(common.view());
     Tensor<T, 2, B> dx(b, x.extents);

@@ -85,18 +85,45 @@ class ConvUnit {
   ///                forward pass before.
   /// @cost          4 N P Q K R S C flops and 3 passes over dy
   template <class T, class B>
-  Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
-    const auto [d, in] = backward_filter(b, dy, pass);
+  Tensor<T, 4, B> backward(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
+    const auto [d, x] = backward_filter(b, dy, pass);
     const double beta = add_to.data ? 1 : 0;
-    Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, in);
+    Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, x.x.extents);
     b.conv2d_backward_data(d, filter(pass), conv_, beta, dx);
+    return dx;
+  }
+  template <class T, class B>
+  Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
+    return backward(b, Gradient<T, B>{dy.share()}, pass, std::move(add_to));
+  }
+
+  /// The backward pass of a unit that read another's forward_on_load.
+  /// @return  the gradient of x, with the sums that the other's backward pass begins with, if x is normalized when it is
+  ///          read and the backend takes them
+  /// @throws  as backward
+  /// @cost    as backward; with sums the other's has a pass over dy less
+  template <class T, class B>
+  Gradient<T, B> backward_on_load(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass) const {
+    const auto [d, x] = backward_filter(b, dy, pass);
+    Gradient<T, B> dx{Tensor<T, 4, B>(b, x.x.extents)};
+    if constexpr (ConvNormSumsBackend<B>) {
+      const std::size_t parts =
+          x.norm.data ? b.conv2d_norm_sum_parts(d, filter(pass), conv_, dx.d.view(), x.input()) : 0;
+      if (parts > 0) {
+        dx.sum = Tensor<Accum<T>, 2, B>(b, {{parts, dx.d.extent(3)}});
+        dx.product = Tensor<Accum<T>, 2, B>(b, dx.sum.extents);
+        b.conv2d_backward_data(d, filter(pass), conv_, dx.d.view(), x.input(), dx.sums());
+        return dx;
+      }
+    }
+    b.conv2d_backward_data(d, filter(pass), conv_, 0, dx.d);
     return dx;
   }
 
   /// The backward pass of a network's first unit, whose input needs no gradient: half the flops of backward.
   template <class T, class B>
   void backward_first(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
-    backward_filter(b, dy, pass);
+    backward_filter(b, Gradient<T, B>{dy.share()}, pass);
   }
 
  private:
@@ -136,16 +163,17 @@ class ConvUnit {
   }
 
   /// Back through the norm and into the filter.
-  /// @return the gradient of the convolution's output, and its input's extents
+  /// @return the gradient of the convolution's output, and its input
   template <class T, class B>
-  std::pair<Tensor<T, 4, B>, Extents<4>> backward_filter(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
-    Tensor<T, 4, B> d = norm_.backward(b, dy.share().reshaped(pixels(dy.extents)), pass).reshaped(dy.extents);
+  std::pair<Tensor<T, 4, B>, Activation<T, B>> backward_filter(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass) const {
+    const Extents<4>& out = dy.d.extents;
+    Tensor<T, 4, B> d = norm_.backward(b, dy.d.share().reshaped(pixels(out)), pass, dy.sums()).reshaped(out);
     Activation<T, B> x;
     x.norm = pass.tape.template pop<Accum<T>, 2>();
     x.x = pass.tape.template pop<T, 4>();
     const auto gradient = pass.gradient(filter_, filter_extents_.size()).reshape(filter_extents_);
     b.conv2d_backward_filter(x.input(), d, conv_, 1, gradient);
-    return {std::move(d), x.x.extents};
+    return {std::move(d), std::move(x)};
   }
 
   Conv2d conv_;

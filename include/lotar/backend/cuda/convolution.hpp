@@ -16,6 +16,7 @@
 #include <lotar/backend/cuda/tensor_core_convolution.hpp>
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/pack.hpp>
 
 namespace lotar::detail {
 
@@ -27,12 +28,12 @@ namespace lotar::detail {
 /// The wider result is a filter's gradient of bf16. cuDNN's engines for it do not split the sums over pixels, and take
 /// up to thirty times as long, so it is rounded to bf16 once, after sums of floats, as under PyTorch's autocast: an
 /// element changes by up to 2^-8 of it.
-/// @param norm, moments  none but for our own kernels
+/// @param extras  none but for our own kernels
 /// @throws CudaError if it can do none of these, and something is amiss with cuDNN.
 template <class T, class Result, class F>
-void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays, const float* norm,
-              const ConvolutionMoments& moments, Result* result, std::size_t rows, std::size_t cols, const F& direct) {
-  if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays, norm, moments);
+void convolve(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays,
+              const TensorCoreExtras& extras, Result* result, std::size_t rows, std::size_t cols, const F& direct) {
+  if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays, extras);
   std::string amiss;
   const std::size_t n = rows * cols;
   if constexpr (std::is_same_v<T, bf16> && std::is_same_v<T, Result>)
@@ -60,7 +61,7 @@ ConvolutionProblem forward_problem(const View<const T, 4, Memory>& x, const View
 /// @param moments  of a convolution by our own kernels, or none
 template <class T, class Memory>
 void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& input, const View<const T, 4, Memory>& filter,
-                    Conv2d conv, const View<T, 4, Memory>& y, const ConvolutionMoments& moments = {}) {
+                    Conv2d conv, const View<T, 4, Memory>& y, const ResultMoments64& moments = {}) {
   check_shape("conv2d_forward", "y", conv2d_output(input.x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
   const ConvolutionProblem problem = forward_problem(input.x, filter, conv, y);
@@ -69,7 +70,7 @@ void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& input, const
   const DirectForward<T, Memory> direct{read.x, filter, conv, y};
   const std::size_t pixels = y.size() / y.extent(3);
   if (read.x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
-  convolve<T>(stream, problem, arrays, read.norm, moments, y.data, pixels, y.extent(3), direct);
+  convolve<T>(stream, problem, arrays, {read.norm, moments}, y.data, pixels, y.extent(3), direct);
 }
 
 /// How many parts' moments the forward convolution takes.
@@ -89,7 +90,7 @@ void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& x, const Vie
   check_shape("conv2d_forward", "moments.mean", parts, moments.mean.extents);
   check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
   check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
-  ConvolutionMoments taken{};
+  ResultMoments64 taken{};
   if constexpr (std::is_same_v<T, bf16>) taken = {moments.mean.data, moments.squares.data, moments.counts.data};
   conv2d_forward<T, Memory>(stream, x, filter, conv, y, taken);
 }
@@ -107,16 +108,50 @@ bool conv2d_normalizes(CudaStream& stream, const Extents<4>& x, const Extents<4>
 }
 
 template <class T, class Memory>
+ConvolutionProblem backward_data_problem(const View<const T, 4, Memory>& dy, const View<const T, 4, Memory>& filter,
+                                         Conv2d conv, double beta, const View<T, 4, Memory>& dx) {
+  return {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta};
+}
+
+template <class T, class Memory>
 void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy,
                           const View<const T, 4, Memory>& filter, Conv2d conv, double beta,
                           const View<T, 4, Memory>& dx) {
   check_shape("conv2d_backward_data", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
   if (dx.size() == 0 || add_pointwise_gradient(stream, dy, filter, conv, beta, dx)) return;
-  convolve<T>(
-      stream,
-      {ConvolutionKind::backward_data, storage<T>, storage<T>, {dx.extents, filter.extents, dy.extents}, conv, beta},
-      {dnn_data(dx), dnn_data(filter), dnn_data(dy)}, nullptr, {}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
-      DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
+  convolve<T>(stream, backward_data_problem(dy, filter, conv, beta, dx), {dnn_data(dx), dnn_data(filter), dnn_data(dy)},
+              {}, dx.data, dx.size() / dx.extent(3), dx.extent(3),
+              DirectBackwardData<T, Memory>{dy, filter, conv, beta, dx});
+}
+
+/// Of how many parts the gradient's sums are taken.
+template <class T, class Memory>
+std::size_t conv2d_norm_sum_parts(CudaStream& stream, const View<const T, 4, Memory>& dy,
+                                  const View<const T, 4, Memory>& filter, Conv2d conv, const View<T, 4, Memory>& dx,
+                                  const ConvInput<T, Memory>& x) {
+  check_shape("conv2d_norm_sum_parts", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
+  check_shape("conv2d_norm_sum_parts", "x", dx.extents, x.x.extents);
+  const ConvolutionArrays arrays{dnn_data(dx), dnn_data(filter), dnn_data(dy)};
+  if (dx.size() == 0 || !are_aligned(x.x.data) ||
+      !by_tensor_cores(stream, backward_data_problem(dy, filter, conv, 0, dx), arrays))
+    return 0;
+  return tensor_core_parts(stream, dx.extents);
+}
+
+template <class T, class Memory>
+void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy,
+                          const View<const T, 4, Memory>& filter, Conv2d conv, const View<T, 4, Memory>& dx,
+                          const ConvInput<T, Memory>& x, const NormSums<Accum<T>, Memory>& sums) {
+  const Extents<2> parts{{conv2d_norm_sum_parts(stream, dy, filter, conv, dx, x), dx.extent(3)}};
+  check_shape("conv2d_backward_data", "x.norm", Extents<2>{{3, dx.extent(3)}}, x.norm.extents);
+  check_shape("conv2d_backward_data", "sums.gradient", parts, sums.gradient.extents);
+  check_shape("conv2d_backward_data", "sums.product", parts, sums.product.extents);
+  if constexpr (std::is_same_v<T, bf16>)
+    if (parts[0] > 0)
+      return run_tensor_cores(stream, backward_data_problem(dy, filter, conv, 0, dx),
+                              {dnn_data(dx), dnn_data(filter), dnn_data(dy)},
+                              {.sums = {x.x.data, x.norm.data, sums.gradient.data, sums.product.data}});
+  conv2d_backward_data<T, Memory>(stream, dy, filter, conv, 0, dx);
 }
 
 template <class T, class Memory>
@@ -134,7 +169,7 @@ void conv2d_backward_filter(CudaStream& stream, const ConvInput<T, Memory>& inpu
   const DirectBackwardFilter<T, Memory> direct{read.x, dy, conv, beta, dfilter};
   const std::size_t positions = dfilter.size() / dfilter.extent(3);
   if (read.x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
-  convolve<T>(stream, problem, arrays, read.norm, {}, dfilter.data, positions, dfilter.extent(3), direct);
+  convolve<T>(stream, problem, arrays, {read.norm}, dfilter.data, positions, dfilter.extent(3), direct);
 }
 
 }  // namespace lotar::detail

@@ -8,6 +8,7 @@
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
 #include <lotar/backend/cuda/pixel_norm.hpp>
+#include <lotar/backend/cuda/result_sums.hpp>
 #include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
@@ -41,9 +42,8 @@ __host__ __device__ constexpr unsigned product_row(unsigned channel) {
 ///                 180 degrees, with in and out exchanged
 template <bool turned>
 struct Taps64 {
-  static constexpr bool takes_moments = !turned;  // of the result
-  static constexpr bool takes_norm = !turned;     // of x
-  static constexpr bool takes_turns = true;       // whether the products of a warpgroup wait for the other's
+  static constexpr bool takes_norm = !turned;  // of x
+  static constexpr bool takes_turns = true;    // whether the products of a warpgroup wait for the other's
   static constexpr unsigned channels = 64, stages = 3, filter_bytes = 9 * 8 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 64], [64, 3, 3, 64]
   PixelGrid grid;
@@ -85,7 +85,7 @@ struct Taps64 {
 
 /// A convolution of 8 channels. A step of a product takes those of two taps, as if they were planes.
 struct Taps8 {
-  static constexpr bool takes_moments = true, takes_norm = false, takes_turns = false;
+  static constexpr bool takes_norm = false, takes_turns = false;
   static constexpr unsigned channels = 8, stages = 8, filter_bytes = 10 * filter_plane;
   const bf16 *x, *filter;  // [N, H, W, 8], [64, 3, 3, 8]
   PixelGrid grid;
@@ -109,22 +109,18 @@ struct Taps8 {
   }
 };
 
-/// Where the moments of the result go, a part for each warpgroup that multiplies (see ColumnMoments); null for none.
-struct ConvolutionMoments {
-  float *mean, *squares, *counts;  // [parts, 64], [parts, 64], [parts]
-};
-
-/// y = the convolution + y if it is to be added to, in tiles of 256 pixels.
-template <class Taps, bool add>
+/// y = the convolution, + y if it is to be added to, in tiles of 256 pixels; and sums of y as it is stored, of those in
+/// result_sums.hpp.
+template <class Taps, bool add, class Sums = NoSums>
 struct Convolution64 {
   static constexpr unsigned threads = conv_threads;
   Taps taps;
   bf16* y;  // [N, H, W, 64]
-  ConvolutionMoments moments;
+  Sums sums;
   unsigned tiles;
 
-  Convolution64(const Taps& from, bf16* to, const ConvolutionMoments& to_moments)
-      : taps(from), y(to), moments(to_moments), tiles(from.grid.tiles()) {}
+  Convolution64(const Taps& from, bf16* to, const Sums& sums_ = {})
+      : taps(from), y(to), sums(sums_), tiles(from.grid.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
     return Taps::filter_bytes + Taps::stages * stage_bytes<Taps::channels>(grid) + Stages<Taps::stages>::bytes;
@@ -163,54 +159,49 @@ struct Convolution64 {
                 });
   }
 
-  /// Sums of a thread's four channels: of values less those at the first place of the warpgroup's first tile, be it of
-  /// a pixel or not, and of their squares.
-  struct Sums {
-    float first[4] = {}, sum[4] = {}, squares[4] = {};
-    unsigned counted = 0;
-  };
-
   __device__ void compute(const Shared& shared, unsigned group, unsigned thread) const {
     // A group skips the other's fillings: its turn, or its own filling of the same stage, tells that they were read.
     static_assert(Taps::takes_turns || Taps::stages % conv_multipliers == 0);
-    Sums all;
+    typename Sums::Own own(sums, thread);
     if (Taps::takes_turns && group == 1) give_turn(0);
     unsigned i = group;
     for (unsigned tile = blockIdx.x + group * gridDim.x; tile < tiles;
          tile += conv_multipliers * gridDim.x, i += conv_multipliers) {
-      float sums[tile_pixels / 2];
+      float products[tile_pixels / 2];
       shared.stages.wait_until_filled(i);
       if (Taps::takes_turns) wait_for_turn(group);
       begin_products();
-      taps.multiply(sums, shared.filter, shared.stage(i));
+      taps.multiply(products, shared.filter, shared.stage(i));
       end_products();
       if (Taps::takes_turns && tile + gridDim.x < tiles) give_turn(1 - group);
       Results results(*this, tile, thread);
-      products_done(sums);
+      products_done(products);
       shared.stages.was_read(i);
-      store(sums, results, i == group, all);
+      store(products, results, i == group, own);
     }
-    if constexpr (Taps::takes_moments)
-      if (moments.mean != nullptr) finish(all, blockIdx.x * conv_multipliers + group, thread);
+    sums.finish(own, blockIdx.x * conv_multipliers + group, thread);
   }
 
-  /// Where a tile's results go, and what is there: known while the products are computed. A thread has 4 channels of a
-  /// pixel, its neighbours 16, and a warp 8 pixels at once.
+  /// Where a tile's results go, and what is read there: known while the products are computed. A thread has 4 channels
+  /// of a pixel, its neighbours 16, and a warp 8 pixels at once.
   struct Results {
-    static constexpr unsigned ahead = add ? 16 : 1;
-    std::uint64_t y;                          // an address in global memory
+    static constexpr bool reads = add || Sums::reads;
+    static constexpr unsigned ahead = add ? 16 : reads ? 8 : 1;
+    std::uint64_t y, from;                    // addresses in global memory
     unsigned lane, pixels[tile_pixels / 32];  // of 32 each this lane's
-    uint2 before[ahead];                      // of the next
+    uint2 there[ahead];                       // what is read of the next
 
     __device__ Results(const Convolution64& c, unsigned tile, unsigned thread)
-        : y(global_address(c.y + thread / 32 * 16 + thread % 4 * 4)), lane(thread % 32) {
+        : y(global_address(c.y + result_channel(thread))), from(y), lane(thread % 32) {
+      static_assert(!(add && Sums::reads));
+      if constexpr (Sums::reads) from = global_address(c.sums.x + result_channel(thread));
 #pragma unroll
       for (unsigned block = 0; block < tile_pixels / 32; ++block) {
         const PixelPlace at(c.taps.grid, tile * tile_pixels + block * 32 + lane);
         pixels[block] = at.is_pixel ? at.pixel : no_pixel;
         compute_now(pixels[block]);
       }
-      if constexpr (add)
+      if constexpr (reads)
 #pragma unroll
         for (unsigned i = 0; i < ahead; ++i) read(i);
     }
@@ -218,73 +209,48 @@ struct Convolution64 {
     __device__ unsigned pixel(unsigned i) const {
       return __shfl_sync(0xFFFFFFFFu, pixels[i / 4], static_cast<int>(i % 4 * 8 + lane / 4));
     }
-    __device__ std::uint64_t address(unsigned pixel) const {
-      return y + std::uint64_t{pixel} * (conv_channels * sizeof(bf16));
+    __device__ static std::uint64_t offset(unsigned pixel) {
+      return std::uint64_t{pixel} * (conv_channels * sizeof(bf16));
     }
     __device__ void read(unsigned i) {
-      const unsigned from = pixel(i);
-      uint2& to = before[i % ahead] = {};
-      if (from != no_pixel) read_words(address(from), to);
+      const unsigned number = pixel(i);
+      uint2& to = there[i % ahead] = {};
+      if (number != no_pixel) read_words(from + offset(number), to);
+    }
+    __device__ void write(unsigned number, const std::uint32_t (&words)[2]) const {
+      write_words(y + offset(number), words[0], words[1]);
     }
   };
 
-  /// The sums, rounded, to y.
-  __device__ void store(const float (&sums)[tile_pixels / 2], Results& results, bool is_first, Sums& all) const {
+  /// The products, rounded, to y, and to the sums.
+  __device__ void store(const float (&products)[tile_pixels / 2], Results& results, bool is_first,
+                        typename Sums::Own& own) const {
 #pragma unroll
     for (unsigned i = 0; i < tile_pixels / 8; ++i) {
       std::uint32_t words[2];
 #pragma unroll
       for (unsigned r = 0; r < 2; ++r) {
-        float first = sums[i * 4 + 2 * r], second = sums[i * 4 + 2 * r + 1];
+        float first = products[i * 4 + 2 * r], second = products[i * 4 + 2 * r + 1];
         if constexpr (add) {
-          const uint2& before = results.before[i % Results::ahead];
+          const uint2& before = results.there[i % Results::ahead];
           const std::uint32_t old = transposed(r == 0 ? before.x : before.y);
           first += first_of_bf16(old);
           second += second_of_bf16(old);
         }
         words[r] = transposed(pair_of_bf16(first, second));
       }
-      if constexpr (add)
+      const uint2 there = results.there[i % Results::ahead];
+      if constexpr (Results::reads)
         if (i + Results::ahead < tile_pixels / 8) results.read(i + Results::ahead);
       const unsigned to = results.pixel(i);
-      if constexpr (Taps::takes_moments) {
-        const float values[4] = {first_of_bf16(words[0]), second_of_bf16(words[0]), first_of_bf16(words[1]),
-                                 second_of_bf16(words[1])};
-        if (i == 0 && is_first)
-          for (unsigned c = 0; c < 4; ++c)
-            all.first[c] = __shfl_sync(0xFFFFFFFFu, values[c], static_cast<int>(results.lane % 4));
-        if (to != no_pixel) {
-          ++all.counted;
-#pragma unroll
-          for (unsigned c = 0; c < 4; ++c) {
-            const float d = values[c] - all.first[c];
-            all.sum[c] += d;
-            all.squares[c] += d * d;
-          }
-        }
-      }
-      if (to != no_pixel) write_words(results.address(to), words[0], words[1]);
-    }
-  }
-
-  /// The moments of a warpgroup's results: lanes l, l + 4 ... have the same channels.
-  __device__ void finish(Sums& all, unsigned part, unsigned thread) const {
-    for (unsigned other = 4; other < 32; other *= 2) {
-      all.counted += __shfl_xor_sync(0xFFFFFFFFu, all.counted, static_cast<int>(other));
-      for (unsigned c = 0; c < 4; ++c) {
-        all.sum[c] += __shfl_xor_sync(0xFFFFFFFFu, all.sum[c], static_cast<int>(other));
-        all.squares[c] += __shfl_xor_sync(0xFFFFFFFFu, all.squares[c], static_cast<int>(other));
+      const float values[4] = {first_of_bf16(words[0]), second_of_bf16(words[0]), first_of_bf16(words[1]),
+                               second_of_bf16(words[1])};
+      if (i == 0 && is_first) own.begin(values);
+      if (to != no_pixel) {
+        own.add(values, there);
+        results.write(to, words);
       }
     }
-    if (thread % 32 >= 4) return;
-    const float n = static_cast<float>(all.counted);
-    const unsigned to = part * conv_channels + thread / 32 * 16 + thread % 4 * 4;
-    for (unsigned c = 0; c < 4; ++c) {
-      const float shift = all.counted > 0 ? all.sum[c] / n : 0.f;
-      moments.mean[to + c] = all.counted > 0 ? all.first[c] + shift : 0.f;
-      moments.squares[to + c] = max(fma(-shift, all.sum[c], all.squares[c]), 0.f);
-    }
-    if (thread == 0) moments.counts[part] = n;
   }
 };
 

@@ -13,6 +13,7 @@
 #include <lotar/backend/cuda/filter_gradient_64.hpp>
 #include <lotar/backend/cuda/launch.hpp>
 #include <lotar/backend/cuda/padded_convolution.hpp>
+#include <lotar/backend/cuda/result_sums.hpp>
 #include <lotar/backend/cuda/stream.hpp>
 #include <lotar/core/bf16.hpp>
 
@@ -77,7 +78,7 @@ inline bool normalized_by_tensor_cores(CudaStream& stream, const ConvolutionProb
          by_tensor_cores(stream, p, arrays);
 }
 
-/// The parts whose moments the forward convolution takes: see ConvolutionMoments.
+/// The parts of which a convolution's results are summed: see result_sums.hpp.
 inline std::size_t tensor_core_parts(CudaStream& stream, const Extents<4>& x) {
   return std::size_t{conv_multipliers} * tensor_core_blocks(stream, pixel_grid(x).tiles());
 }
@@ -109,10 +110,16 @@ void run_filter_gradient_64(CudaStream& stream, const ConvolutionProblem& proble
   launch_blocks(stream, F::size / AddFilterParts::strip, add.work(), add);
 }
 
+/// What they do besides convolving.
+struct TensorCoreExtras {
+  const float* norm = nullptr;   ///< [3, 64], applied to x: where the convolution is normalized_by_tensor_cores()
+  ResultMoments64 moments = {};  ///< taken, forward
+  NormSums64 sums = {};          ///< taken, going back to an input that is not added to
+};
+
 /// Runs a convolution that is by_tensor_cores().
-/// @param norm  null, or where it is normalized_by_tensor_cores() [3, 64]
 inline void run_tensor_cores(CudaStream& stream, const ConvolutionProblem& problem, const ConvolutionArrays& arrays,
-                             const float* norm, const ConvolutionMoments& moments) {
+                             const TensorCoreExtras& extras) {
   const Extents<4>& extents = problem.extents[0];
   const std::size_t channels = extents[3], pixels = extents.size() / channels;
   const PixelGrid grid = pixel_grid(extents);
@@ -122,27 +129,32 @@ inline void run_tensor_cores(CudaStream& stream, const ConvolutionProblem& probl
   switch (problem.kind) {
     case ConvolutionKind::forward:
       if (channels == conv_channels) {
-        launch_tensor_cores("conv2d_forward", stream,
-                            Convolution64<Taps64<false>, false>({x, filter, grid, norm}, y, moments));
+        launch_tensor_cores(
+            "conv2d_forward", stream,
+            Convolution64<Taps64<false>, false, ResultMoments64>({x, filter, grid, extras.norm}, y, extras.moments));
       } else {
         const EightChannels x8(stream, x, pixels, channels), filter8(stream, filter, conv_channels * 9, channels);
-        launch_tensor_cores("conv2d_forward", stream,
-                            Convolution64<Taps8, false>({x8.data, filter8.data, grid}, y, moments));
+        launch_tensor_cores(
+            "conv2d_forward", stream,
+            Convolution64<Taps8, false, ResultMoments64>({x8.data, filter8.data, grid}, y, extras.moments));
       }
       return;
     case ConvolutionKind::backward_data: {
       const Taps64<true> taps{y, filter, grid};
       auto* const dx = static_cast<bf16*>(arrays[0]);
-      if (problem.beta == 0)
-        launch_tensor_cores("conv2d_backward_data", stream, Convolution64<Taps64<true>, false>(taps, dx, {}));
+      if (extras.sums.x != nullptr)
+        launch_tensor_cores("conv2d_backward_data", stream,
+                            Convolution64<Taps64<true>, false, NormSums64>(taps, dx, extras.sums));
+      else if (problem.beta == 0)
+        launch_tensor_cores("conv2d_backward_data", stream, Convolution64<Taps64<true>, false>(taps, dx));
       else
-        launch_tensor_cores("conv2d_backward_data", stream, Convolution64<Taps64<true>, true>(taps, dx, {}));
+        launch_tensor_cores("conv2d_backward_data", stream, Convolution64<Taps64<true>, true>(taps, dx));
       return;
     }
     case ConvolutionKind::backward_filter: {
       auto* const result = static_cast<float*>(arrays[1]);
       if (channels == conv_channels)
-        run_filter_gradient_64<conv_channels>(stream, problem, x, y, result, norm);
+        run_filter_gradient_64<conv_channels>(stream, problem, x, y, result, extras.norm);
       else
         run_filter_gradient_64<padded_channels>(stream, problem, EightChannels(stream, x, pixels, channels).data, y,
                                                 result);

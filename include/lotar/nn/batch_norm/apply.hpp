@@ -166,7 +166,7 @@ struct ColumnPairs {
 /// common, the mean of dy, and of dy xhat times scale: how fast that falls with x.
 template <class A, class M>
 struct NormGradients {
-  View<const A, 2, M> tile_sum, tile_product;
+  NormSums<A, M> tiles;
   View<A, 1, M> mean, slope;
   const A* scale;
   A inverse_rows;
@@ -175,8 +175,8 @@ struct NormGradients {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t strip) const {
     const std::size_t channels = mean.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
-    block.sum_columns(tile_sum.extent(0), cols,
-                      ColumnPairs<A>{{tile_sum.data + first, channels}, {tile_product.data + first, channels}},
+    block.sum_columns(tiles.gradient.extent(0), cols,
+                      ColumnPairs<A>{{tiles.gradient.data + first, channels}, {tiles.product.data + first, channels}},
                       mean.data + first, slope.data + first);
     const A inverse = all_rows ? A(1) / *all_rows : inverse_rows;
     block.for_each(cols, [&](std::size_t k) {
