@@ -40,6 +40,7 @@ class Lockstep {
   using Memory = LockstepMemory;
   using Block = LockstepBlock;
   static constexpr const char* name = "lockstep";
+  static constexpr bool runs_packs = true;
 
   struct Resource {
     void* allocate(std::size_t bytes) const { return ::operator new (bytes, std::align_val_t{256}); }

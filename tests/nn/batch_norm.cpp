@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -167,6 +169,17 @@ TEST_CASE_TEMPLATE("all of it agrees with plain loops", T, double, float) {
         check_equal(got.running_mean, wanted.running_mean, epsilon);
         check_equal(got.running_var, wanted.running_var, epsilon);
       }
+}
+
+TEST_CASE_TEMPLATE("a byte has of each value of a pack whether it is above 0", T, double, float, bf16) {
+  using Bits = detail::AboveZero<T>;
+  const double values[] = {1, 0, -1, std::nan(""), 0x1p-126, -0., INFINITY, -INFINITY};
+  for (std::size_t first = 0; first < 8; first += Bits::width) {
+    Pack<T, Bits::width> pack;
+    for (std::size_t k = 0; k < Bits::width; ++k) pack[k] = static_cast<T>(static_cast<Accum<T>>(values[first + k]));
+    const std::uint8_t bytes[] = {0xFF, Bits::of(pack)};
+    for (std::size_t k = 0; k < Bits::width; ++k) CHECK(Bits::is(bytes, Bits::width + k) == (values[first + k] > 0));
+  }
 }
 
 TEST_CASE("tiles are taller where there are many rows") {

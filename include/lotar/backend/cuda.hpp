@@ -60,6 +60,7 @@ class Cuda {
   using Block = CudaBlock;
   using Resource = detail::CudaResource;
   static constexpr const char* name = "cuda";
+  static constexpr bool runs_packs = true;
 
   /// @throws CudaError if there is no device or the driver is too old, ConfigError if there is none of this number.
   explicit Cuda(const CudaOptions& options = {})

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
 
 #include <lotar/core/distributed.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/batch_norm/apply.hpp>
 #include <lotar/nn/batch_norm/moments.hpp>
@@ -49,11 +51,20 @@ class BatchNorm {
     if (residual.data) check_shape("BatchNorm", "residual", x.extents, residual.extents);
     Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
     Tensor<T, 2, B> y(b, x.extents);
-    b.for_each(x.extent(0), channels_,
-               detail::NormApply<T, Accum<T>>{x.data, residual.data, known(pass, batch.mean, batch.scale), channels_,
-                                              relu_, y.data});
+    detail::NormApply<T, Accum<T>> apply{x.data, residual.data, known(pass, batch.mean, batch.scale), channels_, relu_,
+                                         y.data, nullptr};
+    Above<B> above;
+    if constexpr (RunsPacks<B>)
+      if (relu_ && residual.data && pass.training && is_wide(channels_, apply)) {
+        above = Above<B>(b, {{y.size() / detail::AboveZero<T>::width}});
+        apply.above = above.data;
+      }
+    b.for_each(x.extent(0), channels_, apply);
     keep(pass, std::move(x), std::move(batch));
-    if (relu_) pass.keep(residual.data ? y.share() : Tensor<T, 2, B>());
+    if (relu_) {
+      pass.keep(residual.data && !above.data ? y.share() : Tensor<T, 2, B>());
+      pass.keep(std::move(above));
+    }
     return y;
   }
 
@@ -72,6 +83,7 @@ class BatchNorm {
                detail::NormCoefficients<Accum<T>>{known(pass, batch.mean, batch.scale), channels_, norm.data});
     keep(pass, std::move(x), std::move(batch));
     pass.keep(Tensor<T, 2, B>());
+    pass.keep(Above<B>());
     return norm;
   }
 
@@ -81,22 +93,29 @@ class BatchNorm {
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before, and for
   ///            sums of another norm.
-  /// @cost      2 passes over dy and 2 over x, 1 with sums, and one more over dy and the result with a residual before a
-  ///            ReLU; writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
+  /// @cost      2 passes over dy and 2 over x, 1 with sums, and one more over dy and the result, or bits of it, with a
+  ///            residual before a ReLU; writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass,
                            const NormSums<Accum<T>, typename B::Memory>& sums = {}) const {
     using A = Accum<T>;
     using M = typename B::Memory;
     Tensor<T, 2, B> y;
-    if (relu_) y = pass.tape.template pop<T, 2>();
+    Above<B> above;
+    if (relu_) {
+      above = pass.tape.template pop<std::uint8_t, 1>();
+      y = pass.tape.template pop<T, 2>();
+    }
     Tensor<A, 1, B> count;
     if (synchronized(pass)) count = pass.tape.template pop<A, 1>();
     const Tensor<A, 1, B> scale = pass.tape.template pop<A, 1>(), mean = pass.tape.template pop<A, 1>();
     const Tensor<T, 2, B> x = pass.tape.template pop<T, 2>();
     check_shape("BatchNorm::backward", "dy", x.extents, dy.extents);
     const std::size_t rows = x.extent(0);
-    const auto mask = !relu_ ? detail::NormMask::none : y.data ? detail::NormMask::read : detail::NormMask::computed;
+    const auto mask = !relu_       ? detail::NormMask::none
+                      : above.data ? detail::NormMask::read_bits
+                      : y.data     ? detail::NormMask::read
+                                   : detail::NormMask::computed;
     const detail::NormChannels<A> channels = known(pass, mean, scale);
     const bool given = sums.gradient.size() > 0;
     if (given && mask != detail::NormMask::computed)
@@ -113,13 +132,15 @@ class BatchNorm {
     const auto mean_d = common.rows(0, channels_), slope = common.rows(channels_, channels_);
     const auto sum_tiles = [&]<detail::NormMask how>() {
       if (given || how != mask) return;
-      b.for_each_block(tiles.count, tiles.work(),
-                       detail::NormTileGradients<T, A, how>{
-                           tiles, {dy.data, x.data, y.data, channels, channels_}, tile_sum.data, tile_product.data});
+      b.for_each_block(
+          tiles.count, tiles.work(),
+          detail::NormTileGradients<T, A, how>{
+              tiles, {dy.data, x.data, y.data, above.data, channels, channels_}, tile_sum.data, tile_product.data});
     };
     sum_tiles.template operator()<detail::NormMask::none>();
     sum_tiles.template operator()<detail::NormMask::computed>();
     sum_tiles.template operator()<detail::NormMask::read>();
+    if constexpr (RunsPacks<B>) sum_tiles.template operator()<detail::NormMask::read_bits>();
     b.for_each_block(
         strips(), detail::norm_strip_work<A>(parts),
         detail::NormGradients<A, M>{given ? sums : NormSums<A, M>{tile_sum.view(), tile_product.view()}, mean_d, slope,
@@ -141,6 +162,9 @@ class BatchNorm {
   }
 
  private:
+  /// Of a result, what its ReLU let through, where that is kept as bits: see detail::AboveZero.
+  template <class B>
+  using Above = Tensor<std::uint8_t, 1, B>;
   /// What a batch is normalized by, [C] each; count [1] only where the pass is synchronized.
   template <class A, class B>
   struct Batch {
@@ -198,7 +222,8 @@ class BatchNorm {
     return batch;
   }
 
-  /// For backward, which pops in the opposite order; y, or that there is none to read, follows with a ReLU.
+  /// For backward, which pops in the opposite order; y and what is above 0 of it, or that they are not read, follow with
+  /// a ReLU.
   template <class T, class U, class A, class B>
   static void keep(Pass<U, B>& pass, Tensor<T, 2, B> x, Batch<A, B> batch) {
     pass.keep(std::move(x));

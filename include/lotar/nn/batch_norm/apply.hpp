@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/columns.hpp>
@@ -40,6 +41,20 @@ struct NormCoefficients {
   }
 };
 
+/// Which values of a matrix are above 0, a byte for each pack of columns.
+template <class T>
+struct AboveZero {
+  static constexpr std::size_t width = pack_width<T>;  // bits of a byte
+  static_assert(width <= 8);
+  LOTAR_FN static std::uint8_t of(const Pack<T, width>& values) {
+    unsigned bits = 0;
+    for (std::size_t k = 0; k < width; ++k) bits |= (static_cast<Accum<T>>(values[k]) > Accum<T>(0) ? 1u : 0u) << k;
+    return static_cast<std::uint8_t>(bits);
+  }
+  /// @param i  of the value: of one that a multiple of width columns surround
+  LOTAR_FN static bool is(const std::uint8_t* bytes, std::size_t i) { return bytes[i / width] >> i % width & 1; }
+};
+
 /// y = relu?(gamma (x - mean) scale + beta + residual)
 template <class T, class A>
 struct NormApply {
@@ -48,6 +63,7 @@ struct NormApply {
   std::size_t cols;
   bool relu;
   T* y;
+  std::uint8_t* above;  // null, or by packs alone: AboveZero of y
 
   LOTAR_FN T value(A v, T add) const {
     v += static_cast<A>(add);
@@ -70,13 +86,14 @@ struct NormApply {
       if (f.residual) add = load_pack<width>(f.residual + i);
       for (std::size_t k = 0; k < width; ++k) to[k] = f.value(norm_value(from[k], m[k], factor[k], b[k]), add[k]);
       store_pack(to, f.y + i);
+      if (f.above) f.above[i / width] = AboveZero<T>::of(to);
     };
   }
 };
 
-/// How the gradient passes the ReLU: there is none, or it stops where y is 0, which is computed again, or read where a
-/// residual is part of it.
-enum class NormMask { none, computed, read };
+/// How the gradient passes the ReLU: there is none, or it stops where y is 0, which is computed again; or, where a
+/// residual is part of it, read of y, or of AboveZero.
+enum class NormMask { none, computed, read, read_bits };
 
 /// The gradient d before a ReLU of v.
 template <class D, class A>
@@ -89,7 +106,8 @@ LOTAR_FN inline D norm_masked(D d, A v) {
 template <class T, class A, NormMask mask>
 struct NormGradientValues {
   T* dy;
-  const T *x, *y;  // y null unless it is read
+  const T *x, *y;             // y null unless it is read
+  const std::uint8_t* above;  // as y
   NormChannels<A> channels;
   std::size_t cols;
 
@@ -102,6 +120,7 @@ struct NormGradientValues {
     const std::size_t i = r * cols + c;
     T d = dy[i];
     if constexpr (mask == NormMask::read) dy[i] = d = norm_masked(d, static_cast<A>(y[i]));
+    if constexpr (mask == NormMask::read_bits) dy[i] = d = AboveZero<T>::is(above, i) ? d : T(0);
     return values(d, x[i], channels.mean[c], channels.factor(c), channels.beta[c]);
   }
 
@@ -116,6 +135,11 @@ struct NormGradientValues {
       if constexpr (mask == NormMask::read) {
         const auto out = load_pack<width>(f.y + i);
         for (std::size_t k = 0; k < width; ++k) d[k] = norm_masked(d[k], static_cast<A>(out[k]));
+        store_pack(d, f.dy + i);
+      }
+      if constexpr (mask == NormMask::read_bits) {
+        const unsigned bits = f.above[i / width];
+        for (std::size_t k = 0; k < width; ++k) d[k] = bits >> k & 1 ? d[k] : T(0);
         store_pack(d, f.dy + i);
       }
       Pair<Pack<A, width>> sums;
@@ -144,6 +168,7 @@ struct NormTileGradients {
     part.dy += tile.begin * cols;
     part.x += tile.begin * cols;
     if (part.y) part.y += tile.begin * cols;
+    if (part.above) part.above += tile.begin * cols / AboveZero<T>::width;
     block.sum_columns(tile.rows, cols, part, sum + tile.number * cols, product + tile.number * cols);
   }
 };
