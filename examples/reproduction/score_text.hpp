@@ -186,7 +186,7 @@ inline std::string csv(const Scoreboard& board) {
   const auto cells = [](const ScoreRow& row) {
     std::string line;
     for (const lotar::Spread& s : row.scores)
-      for (const double v : {s.mean, s.deviation}) line += "," + (std::isfinite(v) ? fixed(v, 4) : std::string());
+      for (const double v : {s.mean, s.deviation}) line.append(",").append(std::isfinite(v) ? fixed(v, 4) : "");
     return line;
   };
   const auto line = [&](const char* evaluation, const ScoreRow& row, const std::string& published) {

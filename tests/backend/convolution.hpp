@@ -114,7 +114,7 @@ std::vector<A> norm_coefficients(std::size_t cols) {
 
 /// NormSums over all rows, and for each the sum of its terms' magnitudes.
 struct NormSumsAnswer {
-  std::vector<double> gradient, product, magnitude;
+  std::vector<double> sum, product, magnitude;
 };
 
 template <class T>
@@ -126,7 +126,7 @@ NormSumsAnswer norm_sums_by_loops(const std::vector<T>& x, const std::vector<Acc
     const std::size_t c = i % cols;
     if (!(norm_value(x[i], norm[c], norm[cols + c], norm[2 * cols + c]) > 0)) continue;
     const double about_mean = static_cast<double>(static_cast<Accum<T>>(x[i])) - static_cast<double>(norm[c]);
-    s.gradient[c] += dx[i];
+    s.sum[c] += dx[i];
     s.product[c] += dx[i] * about_mean;
     s.magnitude[c] += std::abs(dx[i]) * (1 + std::abs(about_mean));
   }

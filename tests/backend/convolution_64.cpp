@@ -4,6 +4,7 @@
 #include <numeric>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/bf16.hpp>
@@ -89,22 +90,54 @@ void check_moments(B& b, const ConvolutionCase& p, const std::vector<bf16>& hx, 
 
 /// The sums that a backend takes of the gradient as it convolves, and the gradient, which is as it is without.
 template <class B>
-void check_norm_sums(B& b, const ConvolutionCase& p, const std::vector<bf16>& hx, const Tensor<bf16, 4, B>& w,
-                     const std::vector<bf16>& hdy, const std::vector<bf16>& wanted_dx) {
+void check_norm_sums(B& b, const ConvolutionCase& p) {
+  CAPTURE(to_string(p.x));
   if constexpr (ConvNormSumsBackend<B>) {
+    const Arrays a(p);
     const std::vector<float> norm = norm_coefficients<float>(p.x[3]);
-    const Tensor<bf16, 4, B> x(b, p.x, hx), dy(b, p.y(), hdy), dx(b, p.x);
+    const Tensor<bf16, 4, B> x(b, p.x, a.x), w(b, p.filter, a.filter), dy(b, p.y(), a.dy), dx(b, p.x);
+    b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+    const auto wanted = to_double(dx.to_host(b));
     const Tensor<float, 2, B> by(b, {{3, p.x[3]}}, norm);
     const ConvInput<bf16, typename B::Memory> input(x, by);
-    const std::size_t parts = b.conv2d_norm_sum_parts(dy, w, p.conv, dx.view(), input);
-    const Tensor<float, 2, B> gradient(b, {{parts, p.x[3]}}), product(b, {{parts, p.x[3]}});
-    b.conv2d_backward_data(dy, w, p.conv, dx.view(), input, {gradient.view(), product.view()});
-    const std::vector<double> values = to_double(dx.to_host(b));
-    CHECK(values == to_double(wanted_dx));
+    b.fill(dx.view(), bf16(std::nanf("")));
+    const std::size_t parts = b.conv2d_norm_sum_parts(dy, w, input, p.conv, dx.view());
+    const Tensor<float, 2, B> sum(b, {{parts, p.x[3]}}), product(b, {{parts, p.x[3]}});
+    b.conv2d_backward_data(dy, w, input, p.conv, dx.view(), {sum.view(), product.view()});
+    CHECK(to_double(dx.to_host(b)) == wanted);
     if (parts == 0) return;
-    const NormSumsAnswer sums = norm_sums_by_loops(hx, norm, values);
-    CHECK(worst_of_sums(gradient.to_host(b), sums.gradient, sums.magnitude) <= 2e-6);
+    const NormSumsAnswer sums = norm_sums_by_loops(a.x, norm, wanted);
+    CHECK(worst_of_sums(sum.to_host(b), sums.sum, sums.magnitude) <= 2e-6);
     CHECK(worst_of_sums(product.to_host(b), sums.product, sums.magnitude) <= 2e-6);
+  } else {
+    CHECK_FALSE(ConvNormSumsBackend<B>);
+  }
+}
+
+/// A norm that is applied to what is read, rounded as one applied before; where the backend is exact about that.
+template <class B>
+void check_normalized(B& b, const ConvolutionCase& p) {
+  CAPTURE(to_string(p.x));
+  if constexpr (ConvNormSumsBackend<B>) {
+    const Arrays a(p);
+    const std::vector<float> norm = norm_coefficients<float>(64);
+    std::vector<bf16> normalized;
+    for (std::size_t i = 0; i < a.x.size(); ++i)
+      normalized.push_back(
+          static_cast<bf16>(max(norm_value(a.x[i], norm[i % 64], norm[64 + i % 64], norm[128 + i % 64]), 0.f)));
+    const Tensor<bf16, 4, B> x(b, p.x, a.x), before(b, p.x, normalized), w(b, p.filter, a.filter), dy(b, p.y(), a.dy);
+    const Tensor<float, 2, B> by(b, {{3, 64}}, norm);
+    if (!b.conv2d_normalizes(p.x, w.view(), p.conv)) return;
+    const auto outcome = [&](const ConvInput<bf16, typename B::Memory>& input) {
+      const Tensor<bf16, 4, B> y(b, p.y());
+      const Tensor<float, 4, B> dw(b, p.filter);
+      b.conv2d_forward(input, w, p.conv, y);
+      b.conv2d_backward_filter(input, dy, p.conv, 0, dw);
+      return std::pair(to_double(y.to_host(b)), dw.to_host(b));
+    };
+    CHECK((outcome({x, by}) == outcome(before)));
+  } else {
+    CHECK_FALSE(ConvNormSumsBackend<B>);
   }
 }
 
@@ -178,7 +211,6 @@ TEST_CASE("an image's result does not depend on those beside it, gradients of fi
       const Array<float, 4> dw(b, p.filter);
       b.conv2d_forward(x, w, p.conv, y);
       b.conv2d_backward_data(dy, w, p.conv, 0, dx);
-      check_norm_sums(b, p, hx, w, hdy, dx.to_host(b));
       b.conv2d_backward_data(dy, w, p.conv, 1, dx);
       b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
       return std::tuple(y.to_host(b), dx.to_host(b), dw.to_host(b));
@@ -200,4 +232,41 @@ TEST_CASE("an image's result does not depend on those beside it, gradients of fi
     }
     check_moments(b, all, hx, w, all_y);
   }
+}
+
+TEST_CASE("sums that a norm's backward pass begins with, taken of the gradient; none are without kernels for it") {
+  TestBackend b({.poison_allocations = true});
+  for (const std::size_t channels : {3u, 64u}) {
+    check_norm_sums(b, to_64({3, 5, 40, channels}));
+    check_norm_sums(b, to_64({2 * many(b), 16, 16, channels}));
+  }
+}
+
+TEST_CASE("what is normalized when it is read gives the bits of what was normalized before, where kernels do so") {
+  TestBackend b({.poison_allocations = true});
+  for (const Extents<4>& extents : {Extents<4>{2 * many(b), 16, 16, 64}, {1, 2, 42, 64}, {3, 9, 40, 64}})
+    check_normalized(b, to_64(extents));
+}
+
+TEST_CASE("an x that begins at any value has no moments and no norm taken of it") {
+  TestBackend b({.poison_allocations = true});
+  const ConvolutionCase p = to_64({2, 5, 6, 64});
+  const Arrays a(p);
+  const auto check = [&]<class B>(B& backend) {
+    if constexpr (ConvNormSumsBackend<B>) {
+      const Tensor<bf16, 1, B> memory(backend, {{p.x.size() + 1}});
+      const auto x = memory.rows(1, p.x.size()).reshape(p.x);
+      backend.upload(a.x, x.flat());
+      const Tensor<bf16, 4, B> w(backend, p.filter, a.filter), y(backend, p.y()), dy(backend, p.y(), a.dy),
+          dx(backend, p.x);
+      const Tensor<float, 2, B> by(backend, {{3, 64}}, norm_coefficients<float>(64)), none(backend, {{0, 64}});
+      const ConvInput<bf16, typename B::Memory> input(x, by);
+      CHECK(backend.conv2d_moment_parts(x, w, p.conv, y.view()) == 0);
+      CHECK(backend.conv2d_norm_sum_parts(dy, w, input, p.conv, dx.view()) == 0);
+      CHECK_THROWS_AS(backend.conv2d_forward(input, w, p.conv, y.view(), {none.view(), none.view(), {}}), ConfigError);
+    } else {
+      CHECK_FALSE(ConvNormSumsBackend<B>);
+    }
+  };
+  check(b);
 }

@@ -45,7 +45,7 @@ struct SlowStore {
 
 }  // namespace
 
-static_assert(ConvMomentsBackend<Cuda> && ConvNormSumsBackend<Cuda>);
+static_assert(ConvMomentsBackend<Cuda> && ConvNormSumsBackend<Cuda> && RunsPacks<Cuda>);
 
 TEST_CASE("code for compute capability 9.0a has kernels of its own for convolutions to 64 channels") {
   Cuda b;
@@ -60,6 +60,8 @@ TEST_CASE("code for compute capability 9.0a has kernels of its own for convoluti
   for (const std::size_t channels : {3u, 64u}) {
     const Array<bf16, 4> x(b, {3, 5, 40, channels}), w(b, {64, 3, 3, channels}), y(b, {3, 5, 40, 64});
     CHECK(b.conv2d_moment_parts(x, w, {1, 1}, y.view()) > 0);
+    CHECK(b.conv2d_normalizes(x.extents, w.view(), {1, 1}) == (channels == 64));
+    CHECK((b.conv2d_norm_sum_parts(y, w, x, {1, 1}, x.view()) > 0) == (channels == 64));
   }
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cmath>
@@ -23,7 +22,10 @@ struct float2 {
   float x, y;
 };
 
-inline void __syncthreads() { lotar::emulated::this_thread->block->all.arrive_and_wait(); }
+inline void __syncthreads() {
+  lotar::emulated::this_thread->block->all.arrive_and_wait();
+  lotar::emulated::this_thread->fenced = false;
+}
 
 template <class T>
 T __shfl_sync(unsigned, T value, int lane) {

@@ -16,7 +16,10 @@
 
 // A grid of CUDA's threads on the host, so that kernels written for tensor cores are tested where there is no device:
 // every thread is one of the host's, with real barriers, and a thread block runs after the other. What a device may do
-// early or late happens at the worst time: see mma.hpp and wgmma.hpp beside this.
+// early or late happens at the worst time, and fences must be where they belong: see mma.hpp and wgmma.hpp beside this.
+//
+// A test that includes this finds this folder before the library's headers, which so include the instructions' functions
+// from here, and <cuda_runtime.h>; its label is lockstep.
 namespace lotar::emulated {
 
 [[noreturn]] inline void fail(const char* what) {
@@ -120,6 +123,7 @@ class ThreadBlock {
 struct Thread {
   ThreadBlock* block;
   unsigned number, exchanges = 0;
+  bool fenced = false;  // what others wrote before a barrier that this waited at is there for products
   Warp& warp() const { return block->warps[number / Warp::lanes]; }
   unsigned lane() const { return number % Warp::lanes; }
 };

@@ -112,22 +112,6 @@ void check_equal(const std::vector<double>& got, const std::vector<double>& want
   CHECK(worst <= epsilon);
 }
 
-/// A distributed backend of one process.
-struct OneRank : TestBackend {
-  OneRank() = default;
-  explicit OneRank(TestBackend base) : TestBackend(std::move(base)) {}
-  OneRank fork() const { return OneRank(TestBackend::fork()); }
-  std::size_t rank() const { return 0; }
-  std::size_t ranks() const { return 1; }
-  template <class T>
-  void all_reduce(const View<T, 1, Memory>&) {}
-  template <class T, std::size_t N>
-  void all_gather(const std::type_identity_t<View<const T, N, Memory>>& part, const View<T, N, Memory>& whole) {
-    copy(part, whole);
-  }
-};
-static_assert(Distributed<OneRank>);
-
 }  // namespace
 
 TEST_CASE("training gives each channel mean beta and deviation gamma; a constant channel is beta") {
@@ -171,15 +155,40 @@ TEST_CASE_TEMPLATE("all of it agrees with plain loops", T, double, float) {
       }
 }
 
-TEST_CASE_TEMPLATE("a byte has of each value of a pack whether it is above 0", T, double, float, bf16) {
-  using Bits = detail::AboveZero<T>;
+TEST_CASE_TEMPLATE("a byte has of each value of a pack whether a ReLU lets it through", T, double, float, bf16) {
+  using Mask = detail::ReluMask<T>;
   const double values[] = {1, 0, -1, std::nan(""), 0x1p-126, -0., INFINITY, -INFINITY};
-  for (std::size_t first = 0; first < 8; first += Bits::width) {
-    Pack<T, Bits::width> pack;
-    for (std::size_t k = 0; k < Bits::width; ++k) pack[k] = static_cast<T>(static_cast<Accum<T>>(values[first + k]));
-    const std::uint8_t bytes[] = {0xFF, Bits::of(pack)};
-    for (std::size_t k = 0; k < Bits::width; ++k) CHECK(Bits::is(bytes, Bits::width + k) == (values[first + k] > 0));
+  for (std::size_t first = 0; first < 8; first += Mask::width) {
+    Pack<T, Mask::width> pack;
+    for (std::size_t k = 0; k < Mask::width; ++k) pack[k] = static_cast<T>(static_cast<Accum<T>>(values[first + k]));
+    const std::uint8_t bytes[] = {0xFF, Mask::of(pack)};
+    for (std::size_t k = 0; k < Mask::width; ++k)
+      CHECK(Mask::passes(bytes, Mask::width + k) == (values[first + k] > 0));
   }
+}
+
+TEST_CASE("a gradient that begins at any value passes a residual's ReLU alike") {
+  using Matrix = Array<2, double>;
+  TestBackend b;
+  ParameterTable table;
+  const std::size_t rows = 9, cols = 8;
+  const BatchNorm norm(table, "bn", cols, true);
+  NetworkState<double, TestBackend> state(b, table, 1);
+  const std::vector<double> dy = noise_values(rows * cols, 3);
+  std::vector<std::vector<double>> results;
+  for (const std::size_t begin : {0u, 1u}) {
+    auto pass = state.pass(b, true);
+    norm.forward(b, Matrix(b, {rows, cols}, noise_values(rows * cols, 1)), pass,
+                 Matrix(b, {rows, cols}, noise_values(rows * cols, 2)));
+    const Array<1, double> memory(b, {{rows * cols + 1}});
+    const Matrix gradient(memory.rows(begin, rows * cols).reshape(Extents<2>{{rows, cols}}), memory.memory());
+    b.upload(dy, gradient.flat());
+    results.push_back(norm.backward(b, gradient, pass).to_host(b));
+    results.push_back(gradient.to_host(b));
+  }
+  check_equal(results[2], results[0], 1e-14);
+  CHECK(results[3] == results[1]);
+  CHECK(results[1] != dy);
 }
 
 TEST_CASE("tiles are taller where there are many rows") {

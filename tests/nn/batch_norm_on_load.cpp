@@ -57,19 +57,21 @@ TEST_CASE_TEMPLATE("what is left to be normalized on load is forward's result, a
   CHECK(outcome(true) == outcome(false));
 }
 
-TEST_CASE("sums that are given are not taken again; those of another norm, or of other channels, are refused") {
-  using Matrix = Array<2, double>;
-  TestBackend b;
+TEST_CASE_TEMPLATE("sums that are given are not taken again; those of another norm, or of other channels, are refused",
+                   B, TestBackend, OneRank) {
+  using Matrix = Tensor<double, 2, B>;
+  B b;
   ParameterTable table;
   const std::size_t rows = 37, cols = 6;
   const BatchNorm norm(table, "bn", cols, true), no_relu(table, "bn2", cols, false);
-  NetworkState<double, TestBackend> state(b, table, 1);
+  NetworkState<double, B> state(b, table, 1);
   auto values = state.values.to_host(b);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] += .5 * noise(2, i);
   b.upload(values, state.values.flat());
   const std::vector<double> x = noise_values(rows * cols, 1), dy = noise_values(rows * cols, 3);
   const auto backward = [&](const std::vector<double>& sum, const std::vector<double>& product, std::size_t parts) {
     auto pass = state.pass(b, true);
+    pass.synchronized = Distributed<B>;
     norm.forward(b, Matrix(b, {rows, cols}, x), pass);
     std::vector<double> all =
         norm.backward(b, Matrix(b, {rows, cols}, dy), pass,
@@ -95,14 +97,15 @@ TEST_CASE("sums that are given are not taken again; those of another norm, or of
   CHECK(backward(sum, product, 2) != got);
 
   const Matrix none(b, {2, cols}), narrow(b, {2, cols - 1});
-  const NormSums<double, TestBackend::Memory> fitting{none.view(), none.view()};
+  const NormSums<double, typename B::Memory> fitting{none.view(), none.view()};
   no_relu.forward(b, Matrix(b, {rows, cols}, x), pass);
   CHECK_THROWS_WITH_AS(no_relu.backward(b, Matrix(b, {rows, cols}, dy), pass, fitting),
-                       "BatchNorm::backward: sums are of a norm with a ReLU and without a residual", ConfigError);
+                       "BatchNorm::backward: sums are taken only by a norm with a ReLU and without a residual",
+                       ConfigError);
   for (const bool first : {false, true}) {
     auto another = state.pass(b, true);
     norm.forward(b, Matrix(b, {rows, cols}, x), another);
-    const NormSums<double, TestBackend::Memory> sums{(first ? narrow : none).view(), (first ? none : narrow).view()};
+    const NormSums<double, typename B::Memory> sums{(first ? narrow : none).view(), (first ? none : narrow).view()};
     CHECK_THROWS_AS(norm.backward(b, Matrix(b, {rows, cols}, dy), another, sums), ShapeError);
   }
 }

@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
+#include <lotar/core/distributed.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/nn/state.hpp>
 
@@ -95,3 +97,20 @@ void check_gradients(const lotar::ParameterTable& table, std::size_t inputs, con
   for (const lotar::Parameter& p : table.parameters())
     for (std::size_t i = p.offset; i < p.offset + p.size; ++i) check(values[i], gradients[i]);
 }
+
+/// A distributed backend of one process.
+struct OneRank : TestBackend {
+  OneRank() = default;
+  explicit OneRank(TestBackend base) : TestBackend(std::move(base)) {}
+  OneRank fork() const { return OneRank(TestBackend::fork()); }
+  std::size_t rank() const { return 0; }
+  std::size_t ranks() const { return 1; }
+  template <class T>
+  void all_reduce(const lotar::View<T, 1, Memory>&) {}
+  template <class T, std::size_t N>
+  void all_gather(const std::type_identity_t<lotar::View<const T, N, Memory>>& part,
+                  const lotar::View<T, N, Memory>& whole) {
+    copy(part, whole);
+  }
+};
+static_assert(lotar::Distributed<OneRank>);

@@ -171,9 +171,9 @@ class Cpu {
                       const View<T, 4, Memory>& y, const ColumnMoments<Accum<T>, Memory>& moments) {
     detail::conv2d_forward<T>(*this, shared_->threads, shared_->algorithms, x, filter, conv, y, moments);
   }
-  /// Any convolution normalizes what it reads.
+  /// All convolutions normalize what they read.
   template <class T>
-  bool conv2d_normalizes(const Extents<4>&, const Extents<4>&, Conv2d) const {
+  bool conv2d_normalizes(const Extents<4>&, const View<T, 4, Memory>&, Conv2d) const {
     return true;
   }
   template <class T>

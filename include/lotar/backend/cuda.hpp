@@ -172,9 +172,8 @@ class Cuda {
   /// 3x3 convolutions of bf16 with stride and padding 1 from 64 or up to 8 channels to 64 are by kernels of our own
   /// where the code is for compute capability 9.0a and the images are not too wide for a multiprocessor's memory (from
   /// 64 channels 74 pixels, for the gradient of the filter 42). All others are by cuDNN.
-  /// @param x  an array, or one that is normalized as it is read: see ConvInput; but where conv2d_normalizes says no,
-  ///           before it is read, in a copy
-  /// @throws ShapeError if the shapes do not fit.
+  /// @param x  an array, or one that is normalized as it is read: see ConvInput
+  /// @throws ShapeError if the shapes do not fit, ConfigError for a norm where conv2d_normalizes says no.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
   /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By
   /// cuDNN: what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it
@@ -196,12 +195,12 @@ class Cuda {
                                   const View<T, 4, Memory>& y) const {
     return detail::conv2d_moment_parts<T, Memory>(*stream_, x, filter, conv, y);
   }
-  /// Whether convolutions forward and to the filter normalize x, of these extents, as they read it: from 64 channels to
-  /// 64 by kernels of our own.
-  /// @throws ShapeError if the extents do not fit.
-  template <class T>
-  bool conv2d_normalizes(const Extents<4>& x, const Extents<4>& filter, Conv2d conv) const {
-    return detail::conv2d_normalizes<T>(*stream_, x, filter, conv);
+  /// Whether convolutions by this filter, forward and to it, normalize an x of these extents, 16 bytes aligned, as they
+  /// read it: from 64 channels to 64 by kernels of our own.
+  /// @throws ShapeError if the shapes do not fit.
+  template <class X, class T = std::remove_const_t<X>>
+  bool conv2d_normalizes(const Extents<4>& x, const View<X, 4, Memory>& filter, Conv2d conv) const {
+    return detail::conv2d_normalizes<T, Memory>(*stream_, x, filter, conv);
   }
   /// The same as conv2d_forward without moments, and those of y as it is stored.
   /// @param moments  out: of conv2d_moment_parts() parts, which may be none
@@ -224,16 +223,16 @@ class Cuda {
     detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, beta, dx);
   }
 
-  /// Of how many parts of dx, as [N H W, C], conv2d_backward_data takes the sums of batch norm's backward pass as it
-  /// convolves: some where the convolution is by kernels of our own, as for moments, else 0.
-  /// @param x  what was convolved
+  /// Of how many parts of dx, as [N H W, C], conv2d_backward_data takes NormSums as it convolves: some where the
+  /// convolution is by kernels of our own, as for moments, else 0.
+  /// @param x  what was convolved, with a norm
   /// @throws ShapeError if the shapes do not fit.
   template <class T>
   std::size_t conv2d_norm_sum_parts(const View<const std::type_identity_t<T>, 4, Memory>& dy,
-                                    const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
-                                    const View<T, 4, Memory>& dx,
-                                    const ConvInput<std::type_identity_t<T>, Memory>& x) const {
-    return detail::conv2d_norm_sum_parts<T, Memory>(*stream_, dy, filter, conv, dx, x);
+                                    const View<const std::type_identity_t<T>, 4, Memory>& filter,
+                                    const ConvInput<std::type_identity_t<T>, Memory>& x, Conv2d conv,
+                                    const View<T, 4, Memory>& dx) const {
+    return detail::conv2d_norm_sum_parts<T, Memory>(*stream_, dy, filter, x, conv, dx);
   }
   /// dx = the gradient of the convolution's input, and its sums.
   /// @param x     what was convolved, with a norm
@@ -241,16 +240,17 @@ class Cuda {
   /// @throws ShapeError if the shapes do not fit, CudaError as without sums.
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
-                            const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
-                            const View<T, 4, Memory>& dx, const ConvInput<std::type_identity_t<T>, Memory>& x,
-                            const NormSums<Accum<T>, Memory>& sums) {
+                            const View<const std::type_identity_t<T>, 4, Memory>& filter,
+                            const ConvInput<std::type_identity_t<T>, Memory>& x, Conv2d conv,
+                            const View<T, 4, Memory>& dx, const NormSums<Accum<T>, Memory>& sums) {
     stream_->activate();
-    detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, conv, dx, x, sums);
+    detail::conv2d_backward_data<T, Memory>(*stream_, dy, filter, x, conv, dx, sums);
   }
 
   /// dfilter = the gradient of the filter + beta dfilter, for x and dy of T and dfilter of Accum<T>. By cuDNN that of
   /// bf16 is summed in float and rounded once to bf16, which changes an element by up to 2^-8 of it, before it is
   /// added: cuDNN is many times slower at a gradient of floats.
+  /// @param x  as conv2d_forward's; errors too
   /// @cost as conv2d_forward; scratch of our own kernels: a filter, of at least 8 channels, for each multiprocessor,
   /// and two where it has no more channels than that
   template <class X, class T = std::remove_const_t<X>>

@@ -170,6 +170,11 @@ concept Backend = requires(B& b, std::size_t n, View<float, 1, typename B::Memor
 
 // clang-format on
 
+/// A backend whose for_each(rows, cols, f) does run a WideKernel by packs wherever it may: so that f.columns(c) may have
+/// what f(r, c) has not, such as a byte for each pack.
+template <class B>
+concept RunsPacks = Backend<B> && B::runs_packs;
+
 /// How a filter moves over an image: the same in both directions.
 struct Conv2d {
   std::size_t stride = 1;
@@ -248,17 +253,16 @@ struct ConvInput {
       : x(x_), norm(norm_) {}
 };
 
-/// A backend that normalizes what convolutions read.
+/// A backend some of whose convolutions normalize what they read; others refuse a norm.
 template <class B>
 concept ConvInputBackend = ConvBackend<B> &&
     requires(B& b, Conv2d conv, double beta, View<float, 4, typename B::Memory> sum,
              View<bf16, 4, typename B::Memory> out, View<const bf16, 4, typename B::Memory> in,
              ConvInput<bf16, typename B::Memory> x, const Extents<4>& extents) {
   {
-    b.template conv2d_normalizes<bf16>(extents, extents, conv)
-    } -> std::same_as<bool>;  // of x, filter: whether it does so without a normalized copy in memory, which would be
-                              // better written once
-  b.conv2d_forward(x, in, conv, out);                // and with moments, if the backend takes them
+    b.conv2d_normalizes(extents, in, conv)
+    } -> std::same_as<bool>;           // of x, filter: whether forward and to the filter are among them, for a Tensor x
+  b.conv2d_forward(x, in, conv, out);  // and with moments, if the backend takes them
   b.conv2d_backward_filter(x, in, conv, beta, sum);  // x may have a norm
 };
 
@@ -266,7 +270,7 @@ concept ConvInputBackend = ConvBackend<B> &&
 /// normalized is above 0, and that times x - mean; each over parts of the pixels.
 template <class A, class Memory>
 struct NormSums {
-  View<A, 2, Memory> gradient, product;  ///< [parts, C]; empty: there are none
+  View<A, 2, Memory> sum, product;  ///< [parts, C]; empty: there are none
 };
 
 /// A backend that may take these sums of a convolution's gradient while it has that at hand: of dx as it is stored, and
@@ -276,9 +280,9 @@ concept ConvNormSumsBackend = ConvInputBackend<B> &&
     requires(B& b, View<const bf16, 4, typename B::Memory> in, Conv2d conv, View<bf16, 4, typename B::Memory> out,
              ConvInput<bf16, typename B::Memory> x, NormSums<float, typename B::Memory> sums) {
   {
-    b.conv2d_norm_sum_parts(in, in, conv, out, x)
-    } -> std::same_as<std::size_t>;  // of dy, filter, dx, x: how many parts, 0 where sums are not taken
-  b.conv2d_backward_data(in, in, conv, out, x, sums);  // dx = gradient, and its sums of so many parts, of Accum<T>
+    b.conv2d_norm_sum_parts(in, in, x, conv, out)
+    } -> std::same_as<std::size_t>;  // of dy, filter, x, dx: how many parts, 0 where sums are not taken
+  b.conv2d_backward_data(in, in, x, conv, out, sums);  // dx = gradient, and its sums of so many parts, of Accum<T>
 };
 
 }  // namespace lotar

@@ -84,13 +84,6 @@ concept WideKernel = requires(const F& f, std::size_t i) {
   { f.is_aligned() } -> std::same_as<bool>;
 };
 
-/// A backend whose for_each(rows, cols, f) does run a WideKernel by packs wherever it may: so that f.columns(c) may have
-/// what f(r, c) has not, such as a byte for each pack.
-template <class B>
-concept RunsPacks = requires {
-  requires B::runs_packs;
-};
-
 namespace detail {
 
 template <class T, std::size_t width>

@@ -26,11 +26,12 @@ struct Activation {
   }
 };
 
-/// The gradient of an Activation, as it is once it is normalized.
+/// The gradient of an Activation, once that is normalized; and, where they were taken with it, its NormSums, which hold
+/// as long as it does not change.
 template <class T, class B>
-struct Gradient {
-  Tensor<T, 4, B> d;
-  Tensor<Accum<T>, 2, B> sum = {}, product = {};  ///< empty, or [parts, C], of d: see NormSums
+struct ActivationGradient {
+  Tensor<T, 4, B> d;                              ///< [N, H, W, C]
+  Tensor<Accum<T>, 2, B> sum = {}, product = {};  ///< empty, or [parts, C]
 
   NormSums<Accum<T>, typename B::Memory> sums() const { return {sum.view(), product.view()}; }
 };

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include <lotar/core/backend.hpp>
 #include <lotar/core/distributed.hpp>
 #include <lotar/core/pack.hpp>
 #include <lotar/core/parameters.hpp>
@@ -53,18 +54,15 @@ class BatchNorm {
     Tensor<T, 2, B> y(b, x.extents);
     detail::NormApply<T, Accum<T>> apply{x.data, residual.data, known(pass, batch.mean, batch.scale), channels_, relu_,
                                          y.data, nullptr};
-    Above<B> above;
+    MaskBytes<B> relu_mask;
     if constexpr (RunsPacks<B>)
       if (relu_ && residual.data && pass.training && is_wide(channels_, apply)) {
-        above = Above<B>(b, {{y.size() / detail::AboveZero<T>::width}});
-        apply.above = above.data;
+        relu_mask = MaskBytes<B>(b, {{y.size() / detail::ReluMask<T>::width}});
+        apply.relu_mask = relu_mask.data;
       }
     b.for_each(x.extent(0), channels_, apply);
-    keep(pass, std::move(x), std::move(batch));
-    if (relu_) {
-      pass.keep(residual.data && !above.data ? y.share() : Tensor<T, 2, B>());
-      pass.keep(std::move(above));
-    }
+    const bool read = residual.data && !relu_mask.data;
+    keep(pass, std::move(x), std::move(batch), read ? y.share() : Tensor<T, 2, B>(), std::move(relu_mask));
     return y;
   }
 
@@ -81,29 +79,28 @@ class BatchNorm {
     Tensor<Accum<T>, 2, B> norm(b, {{3, channels_}});
     b.for_each(channels_,
                detail::NormCoefficients<Accum<T>>{known(pass, batch.mean, batch.scale), channels_, norm.data});
-    keep(pass, std::move(x), std::move(batch));
-    pass.keep(Tensor<T, 2, B>());
-    pass.keep(Above<B>());
+    keep(pass, std::move(x), std::move(batch), Tensor<T, 2, B>(), MaskBytes<B>());
     return norm;
   }
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
   /// @param pass  with the values of the forward pass: by them the ReLU is computed again
-  /// @param sums  of a norm with a ReLU and no residual empty, or those of dy, which are then not taken again
+  /// @param sums  empty; or, for a norm with a ReLU and without a residual, the NormSums of dy, which are then not taken
   /// @return    the gradient of x, [M, C]
   /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before, and for
   ///            sums of another norm.
-  /// @cost      2 passes over dy and 2 over x, 1 with sums, and one more over dy and the result, or bits of it, with a
-  ///            residual before a ReLU; writes dx; scratch: 2 values of Accum<T> for each channel of a tile of 16 to 512 rows
+  /// @cost      2 passes over dy and 2 over x, with sums 1 and 1; with a residual before a ReLU, one more over dy and the
+  ///            result or a bit of each of its values; writes dx; scratch: without sums 2 values of Accum<T> for each
+  ///            channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass,
                            const NormSums<Accum<T>, typename B::Memory>& sums = {}) const {
     using A = Accum<T>;
     using M = typename B::Memory;
+    MaskBytes<B> relu_mask;
     Tensor<T, 2, B> y;
-    Above<B> above;
     if (relu_) {
-      above = pass.tape.template pop<std::uint8_t, 1>();
+      relu_mask = pass.tape.template pop<std::uint8_t, 1>();
       y = pass.tape.template pop<T, 2>();
     }
     Tensor<A, 1, B> count;
@@ -112,39 +109,43 @@ class BatchNorm {
     const Tensor<T, 2, B> x = pass.tape.template pop<T, 2>();
     check_shape("BatchNorm::backward", "dy", x.extents, dy.extents);
     const std::size_t rows = x.extent(0);
-    const auto mask = !relu_       ? detail::NormMask::none
-                      : above.data ? detail::NormMask::read_bits
-                      : y.data     ? detail::NormMask::read
-                                   : detail::NormMask::computed;
+    const detail::NormMask mask = relu_mask.data ? detail::NormMask::bits
+                                  : y.data       ? detail::NormMask::read
+                                  : relu_        ? detail::NormMask::computed
+                                                 : detail::NormMask::none;
     const detail::NormChannels<A> channels = known(pass, mean, scale);
-    const bool given = sums.gradient.size() > 0;
-    if (given && mask != detail::NormMask::computed)
-      throw ConfigError("BatchNorm::backward: sums are of a norm with a ReLU and without a residual");
-    if (given) {
-      const Extents<2> wanted{{sums.gradient.extent(0), channels_}};
-      check_shape("BatchNorm::backward", "sums.gradient", wanted, sums.gradient.extents);
+    Tensor<A, 2, B> tile_sum, tile_product;
+    NormSums<A, M> parts = sums;
+    if (sums.sum.size() > 0) {
+      if (mask != detail::NormMask::computed)
+        throw ConfigError("BatchNorm::backward: sums are taken only by a norm with a ReLU and without a residual");
+      const Extents<2> wanted{{sums.sum.extent(0), channels_}};
+      check_shape("BatchNorm::backward", "sums.sum", wanted, sums.sum.extents);
       check_shape("BatchNorm::backward", "sums.product", wanted, sums.product.extents);
+    } else {
+      const detail::NormTiles tiles(rows, channels_);
+      tile_sum = Tensor<A, 2, B>(b, {{tiles.count, channels_}});
+      tile_product = Tensor<A, 2, B>(b, {{tiles.count, channels_}});
+      parts = {tile_sum.view(), tile_product.view()};
+      const auto sum_tiles = [&]<detail::NormMask how>() {
+        if (how == mask)
+          b.for_each_block(
+              tiles.count, tiles.work(),
+              detail::NormTileGradients<T, A, how>{tiles,
+                                                   {dy.data, x.data, y.data, relu_mask.data, channels, channels_},
+                                                   tile_sum.data,
+                                                   tile_product.data});
+      };
+      sum_tiles.template operator()<detail::NormMask::none>();
+      sum_tiles.template operator()<detail::NormMask::computed>();
+      sum_tiles.template operator()<detail::NormMask::read>();
+      if constexpr (RunsPacks<B>) sum_tiles.template operator()<detail::NormMask::bits>();
     }
-    const detail::NormTiles tiles(rows, channels_);
-    const std::size_t parts = given ? sums.gradient.extent(0) : tiles.count, taken = given ? 0 : parts;
-    const Tensor<A, 2, B> tile_sum(b, {{taken, channels_}}), tile_product(b, {{taken, channels_}});
     const Tensor<A, 1, B> common(b, {{2 * channels_}});
     const auto mean_d = common.rows(0, channels_), slope = common.rows(channels_, channels_);
-    const auto sum_tiles = [&]<detail::NormMask how>() {
-      if (given || how != mask) return;
-      b.for_each_block(
-          tiles.count, tiles.work(),
-          detail::NormTileGradients<T, A, how>{
-              tiles, {dy.data, x.data, y.data, above.data, channels, channels_}, tile_sum.data, tile_product.data});
-    };
-    sum_tiles.template operator()<detail::NormMask::none>();
-    sum_tiles.template operator()<detail::NormMask::computed>();
-    sum_tiles.template operator()<detail::NormMask::read>();
-    if constexpr (RunsPacks<B>) sum_tiles.template operator()<detail::NormMask::read_bits>();
     b.for_each_block(
-        strips(), detail::norm_strip_work<A>(parts),
-        detail::NormGradients<A, M>{given ? sums : NormSums<A, M>{tile_sum.view(), tile_product.view()}, mean_d, slope,
-                                    scale.data, A(1) / static_cast<A>(rows), count.data,
+        strips(), detail::norm_strip_work<A>(parts.sum.extent(0)),
+        detail::NormGradients<A, M>{parts, mean_d, slope, scale.data, A(1) / static_cast<A>(rows), count.data,
                                     pass.gradient(gamma_, channels_).data, pass.gradient(beta_, channels_).data});
     if constexpr (Distributed<B>)
       if (pass.synchronized) b.all_reduce(common.view());
@@ -162,9 +163,9 @@ class BatchNorm {
   }
 
  private:
-  /// Of a result, what its ReLU let through, where that is kept as bits: see detail::AboveZero.
+  /// A detail::ReluMask, or empty.
   template <class B>
-  using Above = Tensor<std::uint8_t, 1, B>;
+  using MaskBytes = Tensor<std::uint8_t, 1, B>;
   /// What a batch is normalized by, [C] each; count [1] only where the pass is synchronized.
   template <class A, class B>
   struct Batch {
@@ -222,14 +223,16 @@ class BatchNorm {
     return batch;
   }
 
-  /// For backward, which pops in the opposite order; y and what is above 0 of it, or that they are not read, follow with
-  /// a ReLU.
+  /// For backward, which pops in the opposite order; of y and its mask at most one is not empty.
   template <class T, class U, class A, class B>
-  static void keep(Pass<U, B>& pass, Tensor<T, 2, B> x, Batch<A, B> batch) {
+  void keep(Pass<U, B>& pass, Tensor<T, 2, B> x, Batch<A, B> batch, Tensor<T, 2, B> y, MaskBytes<B> relu_mask) const {
     pass.keep(std::move(x));
     pass.keep(std::move(batch.mean));
     pass.keep(std::move(batch.scale));
     if (synchronized(pass)) pass.keep(std::move(batch.count));
+    if (!relu_) return;
+    pass.keep(std::move(y));
+    pass.keep(std::move(relu_mask));
   }
 
   template <class U, class B>

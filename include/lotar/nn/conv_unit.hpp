@@ -62,15 +62,15 @@ class ConvUnit {
   }
 
   /// The forward pass of a unit with a ReLU whose result only another unit reads.
+  /// @param reader  the other, of the same pass
   /// @return what the reader normalizes as it reads it, if the backend does so there; else as forward
-  /// @throws as forward, and ConfigError without a ReLU.
+  /// @throws as forward, ShapeError if the reader does not fit, and ConfigError without a ReLU.
   /// @cost   as forward, less two passes over the result where it is not normalized here
   template <class T, class B>
   Activation<T, B> forward_on_load(B& b, Activation<T, B> x, Pass<T, B>& pass, const ConvUnit& reader) const {
     if (!norm_.relu()) throw ConfigError("ConvUnit::forward_on_load: wanted a unit with a ReLU");
     if constexpr (ConvInputBackend<B>)
-      if (b.template conv2d_normalizes<T>(conv2d_output(x.x.extents, filter_extents_, conv_), reader.filter_extents_,
-                                          reader.conv_)) {
+      if (b.conv2d_normalizes(conv2d_output(x.x.extents, filter_extents_, conv_), reader.filter(pass), reader.conv_)) {
         auto [y, moments] = convolve(b, std::move(x), pass);
         auto norm = norm_.forward_on_load(b, y.share().reshaped(pixels(y.extents)), pass, moments.view());
         return {std::move(y), std::move(norm)};
@@ -82,37 +82,43 @@ class ConvUnit {
   /// @param add_to  empty, or a gradient of x to which this one is added
   /// @return        the gradient of x, [N, H, W, C]
   /// @throws ShapeError if dy is not shaped like the result, or the pass has no gradients; ConfigError without a
-  ///                forward pass before.
-  /// @cost          4 N P Q K R S C flops and 3 passes over dy
+  ///                forward pass before, and as BatchNorm::backward for dy's sums.
+  /// @cost          4 N P Q K R S C flops and 3 passes over dy, 2 if that has sums
   template <class T, class B>
-  Tensor<T, 4, B> backward(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
-    const auto [d, x] = backward_filter(b, dy, pass);
+  Tensor<T, 4, B> backward(B& b, const ActivationGradient<T, B>& dy, Pass<T, B>& pass,
+                           Tensor<T, 4, B> add_to = {}) const {
+    auto [d, x] = backward_filter(b, dy, pass);
+    const Extents<4> in = x.x.extents;
+    x = {};
     const double beta = add_to.data ? 1 : 0;
-    Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, x.x.extents);
+    Tensor<T, 4, B> dx = add_to.data ? std::move(add_to) : Tensor<T, 4, B>(b, in);
     b.conv2d_backward_data(d, filter(pass), conv_, beta, dx);
     return dx;
   }
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass, Tensor<T, 4, B> add_to = {}) const {
-    return backward(b, Gradient<T, B>{dy.share()}, pass, std::move(add_to));
+    return backward(b, ActivationGradient<T, B>{dy.share()}, pass, std::move(add_to));
   }
 
   /// The backward pass of a unit that read another's forward_on_load.
-  /// @return  the gradient of x, with the sums that the other's backward pass begins with, if x is normalized when it is
-  ///          read and the backend takes them
-  /// @throws  as backward
-  /// @cost    as backward; with sums the other's has a pass over dy less
+  /// @param dy  as backward's
+  /// @return    the gradient of x; with its NormSums, for the other's backward pass, where x is normalized when it is
+  ///            read and the backend takes them
+  /// @throws    as backward
+  /// @cost      as backward
   template <class T, class B>
-  Gradient<T, B> backward_on_load(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass) const {
-    const auto [d, x] = backward_filter(b, dy, pass);
-    Gradient<T, B> dx{Tensor<T, 4, B>(b, x.x.extents)};
+  ActivationGradient<T, B> backward_on_load(B& b, const ActivationGradient<T, B>& dy, Pass<T, B>& pass) const {
+    auto [d, x] = backward_filter(b, dy, pass);
+    const Extents<4> in = x.x.extents;
+    if (!x.norm.data) x = {};
+    ActivationGradient<T, B> dx{Tensor<T, 4, B>(b, in)};
     if constexpr (ConvNormSumsBackend<B>) {
       const std::size_t parts =
-          x.norm.data ? b.conv2d_norm_sum_parts(d, filter(pass), conv_, dx.d.view(), x.input()) : 0;
+          x.norm.data ? b.conv2d_norm_sum_parts(d, filter(pass), x.input(), conv_, dx.d.view()) : 0;
       if (parts > 0) {
-        dx.sum = Tensor<Accum<T>, 2, B>(b, {{parts, dx.d.extent(3)}});
-        dx.product = Tensor<Accum<T>, 2, B>(b, dx.sum.extents);
-        b.conv2d_backward_data(d, filter(pass), conv_, dx.d.view(), x.input(), dx.sums());
+        dx.sum = Tensor<Accum<T>, 2, B>(b, {{parts, in[3]}});
+        dx.product = Tensor<Accum<T>, 2, B>(b, {{parts, in[3]}});
+        b.conv2d_backward_data(d, filter(pass), x.input(), conv_, dx.d.view(), dx.sums());
         return dx;
       }
     }
@@ -123,7 +129,7 @@ class ConvUnit {
   /// The backward pass of a network's first unit, whose input needs no gradient: half the flops of backward.
   template <class T, class B>
   void backward_first(B& b, const Tensor<T, 4, B>& dy, Pass<T, B>& pass) const {
-    backward_filter(b, Gradient<T, B>{dy.share()}, pass);
+    backward_filter(b, ActivationGradient<T, B>{dy.share()}, pass);
   }
 
  private:
@@ -165,7 +171,8 @@ class ConvUnit {
   /// Back through the norm and into the filter.
   /// @return the gradient of the convolution's output, and its input
   template <class T, class B>
-  std::pair<Tensor<T, 4, B>, Activation<T, B>> backward_filter(B& b, const Gradient<T, B>& dy, Pass<T, B>& pass) const {
+  std::pair<Tensor<T, 4, B>, Activation<T, B>> backward_filter(B& b, const ActivationGradient<T, B>& dy,
+                                                               Pass<T, B>& pass) const {
     const Extents<4>& out = dy.d.extents;
     Tensor<T, 4, B> d = norm_.backward(b, dy.d.share().reshaped(pixels(out)), pass, dy.sums()).reshaped(out);
     Activation<T, B> x;

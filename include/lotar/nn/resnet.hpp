@@ -86,11 +86,12 @@ class ResidualBlock {
   /// @throws ShapeError, ConfigError as ConvUnit::backward.
   template <class T, class B>
   Tensor<T, 4, B> backward(B& b, Tensor<T, 4, B> dy, Pass<T, B>& pass) const {
-    Gradient<T, B> inside{dy.share()};
+    ActivationGradient<T, B> inside{dy.share()};
     for (std::size_t i = units_.size(); i-- > 1;) inside = units_[i].backward_on_load(b, inside, pass);
     // dy is now the gradient of the shortcut
     if (!downsample_) return units_[0].backward(b, inside, pass, std::move(dy));
     Tensor<T, 4, B> dx = units_[0].backward(b, inside, pass);
+    inside = {};
     return downsample_->backward(b, dy, pass, std::move(dx));
   }
 

@@ -8,7 +8,6 @@
 #include <lotar/backend/cuda/direct_convolution.hpp>
 #include <lotar/backend/cuda/error.hpp>
 #include <lotar/backend/cuda/launch.hpp>
-#include <lotar/backend/cuda/normalized_input.hpp>
 #include <lotar/backend/cuda/padded_convolution.hpp>
 #include <lotar/backend/cuda/planned_convolution.hpp>
 #include <lotar/backend/cuda/pointwise_convolution.hpp>
@@ -58,19 +57,33 @@ ConvolutionProblem forward_problem(const View<const T, 4, Memory>& x, const View
   return {ConvolutionKind::forward, storage<T>, storage<T>, {x.extents, filter.extents, y.extents}, conv, 0};
 }
 
+/// The norm that a convolution applies to what it reads.
+/// @throws ShapeError if it does not fit, ConfigError if the convolution applies none.
+template <class T, class Memory>
+const float* norm_of(const char* call, CudaStream& stream, const ConvInput<T, Memory>& input,
+                     const ConvolutionProblem& problem, const ConvolutionArrays& arrays) {
+  if (input.norm.data == nullptr) return nullptr;
+  check_shape(call, "norm", Extents<2>{{3, input.x.extent(3)}}, input.norm.extents);
+  if constexpr (std::is_same_v<T, bf16>)
+    if (normalized_by_tensor_cores(stream, problem, arrays)) return input.norm.data;
+  throw ConfigError(std::string(call) + ": this convolution does not normalize what it reads, see conv2d_normalizes: " +
+                    to_string(problem, alignments(arrays), stream.device().capability()));
+}
+
 /// @param moments  of a convolution by our own kernels, or none
 template <class T, class Memory>
 void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& input, const View<const T, 4, Memory>& filter,
                     Conv2d conv, const View<T, 4, Memory>& y, const ResultMoments64& moments = {}) {
-  check_shape("conv2d_forward", "y", conv2d_output(input.x.extents, filter.extents, conv), y.extents);
+  const View<const T, 4, Memory>& x = input.x;
+  check_shape("conv2d_forward", "y", conv2d_output(x.extents, filter.extents, conv), y.extents);
   if (y.size() == 0) return;
-  const ConvolutionProblem problem = forward_problem(input.x, filter, conv, y);
-  ConvolutionArrays arrays{dnn_data(input.x), dnn_data(filter), dnn_data(y)};
-  const NormalizedInput<T, Memory> read("conv2d_forward", stream, input, problem, arrays);
-  const DirectForward<T, Memory> direct{read.x, filter, conv, y};
+  const DirectForward<T, Memory> direct{x, filter, conv, y};
   const std::size_t pixels = y.size() / y.extent(3);
-  if (read.x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
-  convolve<T>(stream, problem, arrays, {read.norm, moments}, y.data, pixels, y.extent(3), direct);
+  if (x.size() == 0) return launch_loop(stream.get(), pixels, y.extent(3), direct);
+  const ConvolutionProblem problem = forward_problem(x, filter, conv, y);
+  const ConvolutionArrays arrays{dnn_data(x), dnn_data(filter), dnn_data(y)};
+  const float* const norm = norm_of("conv2d_forward", stream, input, problem, arrays);
+  convolve<T>(stream, problem, arrays, {norm, moments}, y.data, pixels, y.extent(3), direct);
 }
 
 /// How many parts' moments the forward convolution takes.
@@ -91,20 +104,21 @@ void conv2d_forward(CudaStream& stream, const ConvInput<T, Memory>& x, const Vie
   check_shape("conv2d_forward", "moments.squares", parts, moments.squares.extents);
   check_shape("conv2d_forward", "moments.counts", Extents<1>{{parts[0]}}, moments.counts.extents);
   ResultMoments64 taken{};
-  if constexpr (std::is_same_v<T, bf16>) taken = {moments.mean.data, moments.squares.data, moments.counts.data};
+  if constexpr (std::is_same_v<T, bf16>)
+    if (parts[0] > 0) taken = {moments.mean.data, moments.squares.data, moments.counts.data};
   conv2d_forward<T, Memory>(stream, x, filter, conv, y, taken);
 }
 
-/// Whether convolutions forward and to the filter of arrays that begin at multiples of 16 bytes normalize what they
-/// read.
-template <class T>
-bool conv2d_normalizes(CudaStream& stream, const Extents<4>& x, const Extents<4>& filter, Conv2d conv) {
-  const Extents<4> y = conv2d_output(x, filter, conv);
-  const auto by_own_kernels = [&](ConvolutionKind kind, Storage result) {
-    return normalized_by_tensor_cores(stream, {kind, storage<T>, result, {x, filter, y}, conv, 0}, {});
+/// Whether convolutions forward and to the filter normalize an x that begins at a multiple of 16 bytes.
+template <class T, class Memory>
+bool conv2d_normalizes(CudaStream& stream, const Extents<4>& x, const View<const T, 4, Memory>& filter, Conv2d conv) {
+  const Extents<4> y = conv2d_output(x, filter.extents, conv);
+  const auto normalized = [&](ConvolutionKind kind, Storage result) {
+    return normalized_by_tensor_cores(stream, {kind, storage<T>, result, {x, filter.extents, y}, conv, 0},
+                                      {nullptr, dnn_data(filter), nullptr});
   };
-  return x.size() > 0 && by_own_kernels(ConvolutionKind::forward, storage<T>) &&
-         by_own_kernels(ConvolutionKind::backward_filter, storage<Accum<T>>);
+  return x.size() > 0 && normalized(ConvolutionKind::forward, storage<T>) &&
+         normalized(ConvolutionKind::backward_filter, storage<Accum<T>>);
 }
 
 template <class T, class Memory>
@@ -127,8 +141,8 @@ void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy
 /// Of how many parts the gradient's sums are taken.
 template <class T, class Memory>
 std::size_t conv2d_norm_sum_parts(CudaStream& stream, const View<const T, 4, Memory>& dy,
-                                  const View<const T, 4, Memory>& filter, Conv2d conv, const View<T, 4, Memory>& dx,
-                                  const ConvInput<T, Memory>& x) {
+                                  const View<const T, 4, Memory>& filter, const ConvInput<T, Memory>& x, Conv2d conv,
+                                  const View<T, 4, Memory>& dx) {
   check_shape("conv2d_norm_sum_parts", "dy", conv2d_output(dx.extents, filter.extents, conv), dy.extents);
   check_shape("conv2d_norm_sum_parts", "x", dx.extents, x.x.extents);
   const ConvolutionArrays arrays{dnn_data(dx), dnn_data(filter), dnn_data(dy)};
@@ -140,36 +154,33 @@ std::size_t conv2d_norm_sum_parts(CudaStream& stream, const View<const T, 4, Mem
 
 template <class T, class Memory>
 void conv2d_backward_data(CudaStream& stream, const View<const T, 4, Memory>& dy,
-                          const View<const T, 4, Memory>& filter, Conv2d conv, const View<T, 4, Memory>& dx,
-                          const ConvInput<T, Memory>& x, const NormSums<Accum<T>, Memory>& sums) {
-  const Extents<2> parts{{conv2d_norm_sum_parts(stream, dy, filter, conv, dx, x), dx.extent(3)}};
+                          const View<const T, 4, Memory>& filter, const ConvInput<T, Memory>& x, Conv2d conv,
+                          const View<T, 4, Memory>& dx, const NormSums<Accum<T>, Memory>& sums) {
+  const Extents<2> parts{{conv2d_norm_sum_parts(stream, dy, filter, x, conv, dx), dx.extent(3)}};
   check_shape("conv2d_backward_data", "x.norm", Extents<2>{{3, dx.extent(3)}}, x.norm.extents);
-  check_shape("conv2d_backward_data", "sums.gradient", parts, sums.gradient.extents);
+  check_shape("conv2d_backward_data", "sums.sum", parts, sums.sum.extents);
   check_shape("conv2d_backward_data", "sums.product", parts, sums.product.extents);
   if constexpr (std::is_same_v<T, bf16>)
     if (parts[0] > 0)
       return run_tensor_cores(stream, backward_data_problem(dy, filter, conv, 0, dx),
                               {dnn_data(dx), dnn_data(filter), dnn_data(dy)},
-                              {.sums = {x.x.data, x.norm.data, sums.gradient.data, sums.product.data}});
+                              {.sums = {x.x.data, x.norm.data, sums.sum.data, sums.product.data}});
   conv2d_backward_data<T, Memory>(stream, dy, filter, conv, 0, dx);
 }
 
 template <class T, class Memory>
 void conv2d_backward_filter(CudaStream& stream, const ConvInput<T, Memory>& input, const View<const T, 4, Memory>& dy,
                             Conv2d conv, double beta, const View<Accum<T>, 4, Memory>& dfilter) {
-  check_shape("conv2d_backward_filter", "dy", conv2d_output(input.x.extents, dfilter.extents, conv), dy.extents);
-  const ConvolutionProblem problem{ConvolutionKind::backward_filter,
-                                   storage<T>,
-                                   storage<Accum<T>>,
-                                   {input.x.extents, dfilter.extents, dy.extents},
-                                   conv,
-                                   beta};
-  ConvolutionArrays arrays{dnn_data(input.x), dnn_data(dfilter), dnn_data(dy)};
-  const NormalizedInput<T, Memory> read("conv2d_backward_filter", stream, input, problem, arrays);
-  const DirectBackwardFilter<T, Memory> direct{read.x, dy, conv, beta, dfilter};
+  const View<const T, 4, Memory>& x = input.x;
+  check_shape("conv2d_backward_filter", "dy", conv2d_output(x.extents, dfilter.extents, conv), dy.extents);
+  const DirectBackwardFilter<T, Memory> direct{x, dy, conv, beta, dfilter};
   const std::size_t positions = dfilter.size() / dfilter.extent(3);
-  if (read.x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
-  convolve<T>(stream, problem, arrays, {read.norm}, dfilter.data, positions, dfilter.extent(3), direct);
+  if (x.size() == 0) return launch_loop(stream.get(), positions, dfilter.extent(3), direct);
+  const ConvolutionProblem problem{ConvolutionKind::backward_filter,         storage<T>, storage<Accum<T>>,
+                                   {x.extents, dfilter.extents, dy.extents}, conv,       beta};
+  const ConvolutionArrays arrays{dnn_data(x), dnn_data(dfilter), dnn_data(dy)};
+  const float* const norm = norm_of("conv2d_backward_filter", stream, input, problem, arrays);
+  convolve<T>(stream, problem, arrays, {norm}, dfilter.data, positions, dfilter.extent(3), direct);
 }
 
 }  // namespace lotar::detail

@@ -12,7 +12,6 @@
 #include <lotar/backend/cuda/stages.hpp>
 #include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
-#include <lotar/core/math.hpp>
 
 /// 3x3 convolutions of stride 1 and padding 1 of bf16 to 64 channels, as Hopper's tensor cores like them: a network's
 /// first and those of its first stage, where it has most pixels and fewest channels.
@@ -56,13 +55,13 @@ struct Taps64 {
       const uint4 eight = *reinterpret_cast<const uint4*>(filter + i * 8);
       const std::uint32_t tap = to + i % 72 / 8 * 8 * filter_plane;
       if constexpr (!turned) {
-        store_words(tap + c / 8 * filter_plane + product_row(k) * 16, eight.x, eight.y, eight.z, eight.w);
+        store_shared(tap + c / 8 * filter_plane + product_row(k) * 16, eight);
       } else {
         const unsigned words[] = {eight.x, eight.y, eight.z, eight.w};
 #pragma unroll
         for (unsigned j = 0; j < 4; ++j) {
           const unsigned row = product_row(c + 2 * j);
-          store_word(tap + row / 8 * filter_plane + k * 16 + row % 8 * 2, words[j]);
+          store_shared(tap + row / 8 * filter_plane + k * 16 + row % 8 * 2, words[j]);
         }
       }
     }
@@ -95,7 +94,7 @@ struct Taps8 {
     for (unsigned i = thread; i < 10 * conv_channels; i += conv_threads) {
       const unsigned k = i / 10, tap = i % 10;
       const uint4 eight = tap < 9 ? *reinterpret_cast<const uint4*>(filter + (k * 9 + tap) * 8) : uint4{};
-      store_words(to + tap * filter_plane + product_row(k) * 16, eight.x, eight.y, eight.z, eight.w);
+      store_shared(to + tap * filter_plane + product_row(k) * 16, eight);
     }
   }
   __device__ void multiply(float (&sums)[tile_pixels / 2], std::uint32_t filter_at, std::uint32_t stage) const {
@@ -123,21 +122,20 @@ struct Convolution64 {
       : taps(from), y(to), sums(sums_), tiles(from.grid.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
-    return Taps::filter_bytes + Taps::stages * stage_bytes<Taps::channels>(grid) + Stages<Taps::stages>::bytes;
+    return Taps::filter_bytes + Taps::stages * stage_bytes<Taps::channels>(grid) + Stages<Taps::stages>::barrier_bytes;
   }
   std::size_t shared_bytes() const { return shared_bytes_of(taps.grid); }
 
   /// Addresses in shared memory.
   struct Shared {
-    std::uint32_t pixels, stage_bytes, filter;
+    std::uint32_t filter;
     Stages<Taps::stages> stages;
-    __device__ std::uint32_t stage(unsigned i) const { return pixels + i % Taps::stages * stage_bytes; }
   };
 
   __device__ void operator()(std::uint32_t memory) const {
     const unsigned bytes = stage_bytes<Taps::channels>(taps.grid);
     const std::uint32_t filter = memory + Taps::stages * bytes;
-    const Shared shared{memory, bytes, filter, {filter + Taps::filter_bytes}};
+    const Shared shared{filter, {memory, bytes, filter + Taps::filter_bytes}};
     taps.load_filter(shared.filter, threadIdx.x);
     if (threadIdx.x == 0) shared.stages.begin(warpgroup, warpgroup);
     __syncthreads();
@@ -153,10 +151,9 @@ struct Convolution64 {
   __device__ void load(const Shared& shared, unsigned thread) const {
     const float* norm = nullptr;
     if constexpr (Taps::takes_norm) norm = taps.norm;
-    load_stages(shared.stages, shared.pixels, shared.stage_bytes, tiles, norm, thread,
-                [&](unsigned tile, std::uint32_t stage) {
-                  return load_tile<Taps::channels>(taps.grid, taps.x, stage, tile, thread);
-                });
+    load_stages(shared.stages, tiles, norm, thread, [&](unsigned tile, std::uint32_t stage) {
+      return load_tile<Taps::channels>(taps.grid, taps.x, stage, tile, thread);
+    });
   }
 
   __device__ void compute(const Shared& shared, unsigned group, unsigned thread) const {
@@ -171,7 +168,7 @@ struct Convolution64 {
       shared.stages.wait_until_filled(i);
       if (Taps::takes_turns) wait_for_turn(group);
       begin_products();
-      taps.multiply(products, shared.filter, shared.stage(i));
+      taps.multiply(products, shared.filter, shared.stages.stage(i));
       end_products();
       if (Taps::takes_turns && tile + gridDim.x < tiles) give_turn(1 - group);
       Results results(*this, tile, thread);
@@ -215,10 +212,10 @@ struct Convolution64 {
     __device__ void read(unsigned i) {
       const unsigned number = pixel(i);
       uint2& to = there[i % ahead] = {};
-      if (number != no_pixel) read_words(from + offset(number), to);
+      if (number != no_pixel) load_global(from + offset(number), to);
     }
     __device__ void write(unsigned number, const std::uint32_t (&words)[2]) const {
-      write_words(y + offset(number), words[0], words[1]);
+      store_global(y + offset(number), words[0], words[1]);
     }
   };
 
@@ -239,9 +236,11 @@ struct Convolution64 {
         }
         words[r] = transposed(pair_of_bf16(first, second));
       }
-      const uint2 there = results.there[i % Results::ahead];
-      if constexpr (Results::reads)
+      uint2 there{};
+      if constexpr (Results::reads) {
+        there = results.there[i % Results::ahead];
         if (i + Results::ahead < tile_pixels / 8) results.read(i + Results::ahead);
+      }
       const unsigned to = results.pixel(i);
       const float values[4] = {first_of_bf16(words[0]), second_of_bf16(words[0]), first_of_bf16(words[1]),
                                second_of_bf16(words[1])};

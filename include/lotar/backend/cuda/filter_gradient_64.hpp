@@ -39,7 +39,7 @@ struct FilterGradient64 {
       : x(x_), dy(dy_), grid(grid_), parts(parts_), norm(norm_), tiles(grid_.tiles()) {}
 
   static std::size_t shared_bytes_of(const PixelGrid& grid) {
-    return stages * (stage_bytes<channels>(grid) + tile_pixels * 128) + Stages<stages>::bytes;
+    return stages * (stage_bytes<channels>(grid) + tile_pixels * 128) + Stages<stages>::barrier_bytes;
   }
   std::size_t shared_bytes() const { return shared_bytes_of(grid); }
 
@@ -47,49 +47,48 @@ struct FilterGradient64 {
   __device__ unsigned bytes() const { return x_bytes() + tile_pixels * 128; }
 
   __device__ void operator()(std::uint32_t memory) const {
-    const Stages<stages> ring{memory + stages * bytes()};
+    const Stages<stages> ring{memory, bytes(), memory + stages * bytes()};
     if (threadIdx.x == 0) ring.begin(warpgroup, 2 * warpgroup);
     __syncthreads();
     const unsigned thread = threadIdx.x % warpgroup, group = threadIdx.x / warpgroup;
     if (group == 2) {
       fewer_registers<load_registers>();
-      load(memory, ring, thread);
+      load(ring, thread);
     } else {
       more_registers<multiply_registers>();
       if constexpr (parts_of_block == 2) {
-        compute<0, products>(memory, ring, group, thread);
+        compute<0, products>(ring, group, thread);
       } else {
         constexpr unsigned half = (products + 1) / 2;
         if (group == 0)
-          compute<0, half>(memory, ring, 0, thread);
+          compute<0, half>(ring, 0, thread);
         else
-          compute<half, products - half>(memory, ring, 0, thread);
+          compute<half, products - half>(ring, 0, thread);
       }
     }
   }
 
-  __device__ void load(std::uint32_t memory, const Stages<stages>& ring, unsigned thread) const {
-    load_stages(ring, memory, bytes(), tiles, channels == 64 ? norm : nullptr, thread,
-                [&](unsigned tile, std::uint32_t stage) {
-                  const auto from = [&](unsigned j) {
-                    const PixelPlace place(grid, tile * tile_pixels + j);
-                    return place.is_pixel ? place.pixel * 8 : no_pixel;
-                  };
-                  copy_pixels<conv_channels>(dy, tile_pixels, from, stage + x_bytes(), thread);
-                  return load_tile<channels>(grid, x, stage, tile, thread);
-                });
+  __device__ void load(const Stages<stages>& ring, unsigned thread) const {
+    load_stages(ring, tiles, channels == 64 ? norm : nullptr, thread, [&](unsigned tile, std::uint32_t stage) {
+      const auto from = [&](unsigned j) {
+        const PixelPlace place(grid, tile * tile_pixels + j);
+        return place.is_pixel ? place.pixel * 8 : no_pixel;
+      };
+      copy_pixels<conv_channels>(dy, tile_pixels, from, stage + x_bytes(), thread);
+      return load_tile<channels>(grid, x, stage, tile, thread);
+    });
   }
 
   /// Products of taps, or rows of them, from `first` on.
   template <unsigned first, unsigned count>
-  __device__ void compute(std::uint32_t memory, const Stages<stages>& ring, unsigned part, unsigned thread) const {
+  __device__ void compute(const Stages<stages>& ring, unsigned part, unsigned thread) const {
     constexpr unsigned at_once = channels == 64 ? 2 : 4, steps = tile_pixels / 16 / parts_of_block;
     const unsigned lane = thread % 32, warp = thread / 32, row = lane / 16 * 8 + lane % 8;
     const std::uint32_t begin = part * steps * 16;  // the first pixel
     float sums[count][columns / 2] = {};
     unsigned i = 0;
     for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
-      const std::uint32_t stage = memory + i % stages * bytes();
+      const std::uint32_t stage = ring.stage(i);
       const std::uint32_t pixels = stage + begin * channels * 2;
       const std::uint32_t gradients = stage + x_bytes() + (begin + row) * 128 + swizzled(row, 2 * warp + lane / 8 % 2);
       ring.wait_until_filled(i);

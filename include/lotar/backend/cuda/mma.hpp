@@ -46,6 +46,24 @@ __device__ inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t 
                : "memory");
 }
 
+/// 16 bytes of shared memory, aligned to that.
+__device__ inline uint4 load_shared(std::uint32_t from) {
+  uint4 words;
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
+               : "r"(from)
+               : "memory");
+  return words;
+}
+__device__ inline void store_shared(std::uint32_t to, const uint4& words) {
+  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(words.x), "r"(words.y), "r"(words.z),
+               "r"(words.w)
+               : "memory");
+}
+__device__ inline void store_shared(std::uint32_t to, std::uint32_t word) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");
+}
+
 /// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done(); or
 /// writes zeros and does not read.
 __device__ inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) {
@@ -61,11 +79,11 @@ __device__ inline void copy_float(std::uint32_t to, const float* from, bool read
 }
 /// An address in global memory, as these instructions take it.
 __device__ inline std::uint64_t global_address(const void* global) { return __cvta_generic_to_global(global); }
-/// Reads 8 bytes, where this stands and not where they are used.
-__device__ inline void read_words(std::uint64_t from, uint2& to) {
+/// 8 bytes, aligned to that; read where this stands and not where they are used.
+__device__ inline void load_global(std::uint64_t from, uint2& to) {
   asm volatile("ld.global.v2.b32 {%0, %1}, [%2];" : "=r"(to.x), "=r"(to.y) : "l"(from));
 }
-__device__ inline void write_words(std::uint64_t to, std::uint32_t a, std::uint32_t b) {
+__device__ inline void store_global(std::uint64_t to, std::uint32_t a, std::uint32_t b) {
   asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(a), "r"(b) : "memory");
 }
 /// Computes what is in a register where this stands and not where it is used.
@@ -115,6 +133,12 @@ __device__ inline std::uint32_t transposed(std::uint32_t word) {
 __device__ inline std::uint32_t pair_of_bf16(float x, float y) {
   std::uint32_t pair;
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
+  return pair;
+}
+/// The same of max(x, 0) and max(y, 0); NaN stays.
+__device__ inline std::uint32_t pair_of_relu_bf16(float x, float y) {
+  std::uint32_t pair;
+  asm("cvt.rn.relu.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(y), "f"(x));
   return pair;
 }
 __device__ inline float first_of_bf16(std::uint32_t pair) { return __uint_as_float(pair << 16); }

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <lotar/backend/cuda/factors.hpp>
 #include <lotar/backend/cuda/mma.hpp>
-#include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/bf16.hpp>
 
 /// The order of images' pixels in which 3x3 convolutions by wgmma compute and load them: one after the other, with a
@@ -57,6 +57,9 @@ struct PixelPlace {
   }
 };
 
+/// Of a warpgroup's threads each copies no more than 32 pieces of 8 channels to a stage.
+template <unsigned channels>
+inline constexpr unsigned most_stage_pixels = 32 * warpgroup / (channels / 8);
 /// Pixels of a stage: a tile's and those up to the last tap of its last; and their bytes, so
 /// that the next stage may follow.
 __host__ __device__ inline unsigned stage_pixels(const PixelGrid& grid) { return tile_pixels + 2 * grid.pitch() + 2; }
@@ -81,7 +84,8 @@ struct PixelPiece {
 
 /// Pixels to rows of a stage, by a warpgroup.
 /// @param from  of a pixel's number: the piece of x that it begins with, or no_pixel for zeros
-/// @return      the thread's pieces that are no zeros, a bit each: the first `pieces` of its warp's first pixels, ...
+/// @param count  at most most_stage_pixels
+/// @return       which of the thread's pieces are no zeros, a bit each
 template <unsigned channels, class F>
 __device__ std::uint32_t copy_pixels(const bf16* x, unsigned count, const F& from, std::uint32_t to, unsigned thread) {
   constexpr unsigned pieces = channels / 8;

@@ -12,8 +12,10 @@ namespace lotar::detail {
 /// that skips a filling must know from elsewhere that it was read.
 template <unsigned count>
 struct Stages {
-  static constexpr unsigned bytes = count * 16;
-  std::uint32_t barriers;  // `bytes` of shared memory, aligned to 8
+  static constexpr unsigned barrier_bytes = count * 16;
+  std::uint32_t first, bytes, barriers;  // addresses of the stages, of `bytes` each, and of the barriers, aligned to 8
+
+  __device__ std::uint32_t stage(unsigned i) const { return first + i % count * bytes; }
 
   __device__ void begin(unsigned fillers, unsigned readers) const {
     for (unsigned i = 0; i < count; ++i) {
@@ -39,5 +41,6 @@ struct Stages {
 
 /// Registers of a thread in kernels of three warpgroups, of which one loads and two multiply.
 inline constexpr int load_registers = 88, multiply_registers = 208;
+static_assert(load_registers + 2 * multiply_registers <= 3 * 168, "what three threads begin with");
 
 }  // namespace lotar::detail

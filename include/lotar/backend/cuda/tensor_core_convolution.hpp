@@ -64,6 +64,7 @@ inline bool by_tensor_cores(CudaStream& stream, const ConvolutionProblem& p, con
   constexpr std::size_t most_edge = 1 << 14;
   if (x[1] > most_edge || x[2] > most_edge || x[0] > most_places / ((x[1] + 1) * (x[2] + 1))) return false;
   const PixelGrid grid = pixel_grid(x);
+  if (stage_pixels(grid) > (few ? most_stage_pixels<padded_channels> : most_stage_pixels<conv_channels>)) return false;
   const std::size_t shared = to_filter ? few ? FilterGradient64<padded_channels>::shared_bytes_of(grid)
                                              : FilterGradient64<conv_channels>::shared_bytes_of(grid)
                              : few ? Convolution64<Taps8, false>::shared_bytes_of(grid)

@@ -110,24 +110,6 @@ __device__ inline void more_registers() {
 /// for products that begin after.
 __device__ inline void writes_for_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-__device__ inline void store_word(std::uint32_t to, std::uint32_t word) {
-  asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");
-}
-/// 16 bytes, aligned to that.
-__device__ inline void store_words(std::uint32_t to, std::uint32_t a, std::uint32_t b, std::uint32_t c,
-                                   std::uint32_t d) {
-  asm volatile("st.shared.v4.b32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(a), "r"(b), "r"(c), "r"(d) : "memory");
-}
-
-__device__ inline uint4 load_words(std::uint32_t from) {
-  uint4 words;
-  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(words.x), "=r"(words.y), "=r"(words.z), "=r"(words.w)
-               : "r"(from)
-               : "memory");
-  return words;
-}
-
 /// A barrier at an address in shared memory, of 8 bytes: phases that end once a number of threads arrived.
 __device__ inline void begin_barrier(std::uint32_t barrier, unsigned arrivals) {
   asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals) : "memory");

@@ -41,18 +41,21 @@ struct NormCoefficients {
   }
 };
 
-/// Which values of a matrix are above 0, a byte for each pack of columns.
+/// What a ReLU lets through of a matrix whose columns are a multiple of pack_width: a byte for each pack, with a bit
+/// for each value, set where that is above 0.
 template <class T>
-struct AboveZero {
-  static constexpr std::size_t width = pack_width<T>;  // bits of a byte
+struct ReluMask {
+  static constexpr std::size_t width = pack_width<T>;
   static_assert(width <= 8);
   LOTAR_FN static std::uint8_t of(const Pack<T, width>& values) {
     unsigned bits = 0;
     for (std::size_t k = 0; k < width; ++k) bits |= (static_cast<Accum<T>>(values[k]) > Accum<T>(0) ? 1u : 0u) << k;
     return static_cast<std::uint8_t>(bits);
   }
-  /// @param i  of the value: of one that a multiple of width columns surround
-  LOTAR_FN static bool is(const std::uint8_t* bytes, std::size_t i) { return bytes[i / width] >> i % width & 1; }
+  /// Whether the i-th value is let through.
+  LOTAR_FN static bool passes(const std::uint8_t* bytes, std::size_t i) {
+    return (bytes[i / width] >> (i % width) & 1) != 0;
+  }
 };
 
 /// y = relu?(gamma (x - mean) scale + beta + residual)
@@ -63,7 +66,7 @@ struct NormApply {
   std::size_t cols;
   bool relu;
   T* y;
-  std::uint8_t* above;  // null, or by packs alone: AboveZero of y
+  std::uint8_t* relu_mask;  // of y, written by packs alone; or null
 
   LOTAR_FN T value(A v, T add) const {
     v += static_cast<A>(add);
@@ -86,14 +89,14 @@ struct NormApply {
       if (f.residual) add = load_pack<width>(f.residual + i);
       for (std::size_t k = 0; k < width; ++k) to[k] = f.value(norm_value(from[k], m[k], factor[k], b[k]), add[k]);
       store_pack(to, f.y + i);
-      if (f.above) f.above[i / width] = AboveZero<T>::of(to);
+      if (f.relu_mask) f.relu_mask[i / width] = ReluMask<T>::of(to);
     };
   }
 };
 
 /// How the gradient passes the ReLU: there is none, or it stops where y is 0, which is computed again; or, where a
-/// residual is part of it, read of y, or of AboveZero.
-enum class NormMask { none, computed, read, read_bits };
+/// residual is part of y, read: of y, or of its ReluMask.
+enum class NormMask { none, computed, read, bits };
 
 /// The gradient d before a ReLU of v.
 template <class D, class A>
@@ -106,8 +109,8 @@ LOTAR_FN inline D norm_masked(D d, A v) {
 template <class T, class A, NormMask mask>
 struct NormGradientValues {
   T* dy;
-  const T *x, *y;             // y null unless it is read
-  const std::uint8_t* above;  // as y
+  const T *x, *y;                 // y null unless it is read
+  const std::uint8_t* relu_mask;  // as y
   NormChannels<A> channels;
   std::size_t cols;
 
@@ -120,7 +123,7 @@ struct NormGradientValues {
     const std::size_t i = r * cols + c;
     T d = dy[i];
     if constexpr (mask == NormMask::read) dy[i] = d = norm_masked(d, static_cast<A>(y[i]));
-    if constexpr (mask == NormMask::read_bits) dy[i] = d = AboveZero<T>::is(above, i) ? d : T(0);
+    if constexpr (mask == NormMask::bits) dy[i] = d = ReluMask<T>::passes(relu_mask, i) ? d : T(0);
     return values(d, x[i], channels.mean[c], channels.factor(c), channels.beta[c]);
   }
 
@@ -137,8 +140,8 @@ struct NormGradientValues {
         for (std::size_t k = 0; k < width; ++k) d[k] = norm_masked(d[k], static_cast<A>(out[k]));
         store_pack(d, f.dy + i);
       }
-      if constexpr (mask == NormMask::read_bits) {
-        const unsigned bits = f.above[i / width];
+      if constexpr (mask == NormMask::bits) {
+        const unsigned bits = f.relu_mask[i / width];
         for (std::size_t k = 0; k < width; ++k) d[k] = bits >> k & 1 ? d[k] : T(0);
         store_pack(d, f.dy + i);
       }
@@ -168,7 +171,7 @@ struct NormTileGradients {
     part.dy += tile.begin * cols;
     part.x += tile.begin * cols;
     if (part.y) part.y += tile.begin * cols;
-    if (part.above) part.above += tile.begin * cols / AboveZero<T>::width;
+    if (part.relu_mask) part.relu_mask += tile.begin * cols / ReluMask<T>::width;
     block.sum_columns(tile.rows, cols, part, sum + tile.number * cols, product + tile.number * cols);
   }
 };
@@ -187,11 +190,11 @@ struct ColumnPairs {
   }
 };
 
-/// The tiles' sums added up: to the gradients of beta and gamma, and to the part of these rows in what all rows have in
+/// The parts' sums added up: to the gradients of beta and gamma, and to the part of these rows in what all rows have in
 /// common, the mean of dy, and of dy xhat times scale: how fast that falls with x.
 template <class A, class M>
 struct NormGradients {
-  NormSums<A, M> tiles;
+  NormSums<A, M> parts;
   View<A, 1, M> mean, slope;
   const A* scale;
   A inverse_rows;
@@ -200,8 +203,8 @@ struct NormGradients {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t strip) const {
     const std::size_t channels = mean.extent(0), first = strip * norm_strip, cols = min(norm_strip, channels - first);
-    block.sum_columns(tiles.gradient.extent(0), cols,
-                      ColumnPairs<A>{{tiles.gradient.data + first, channels}, {tiles.product.data + first, channels}},
+    block.sum_columns(parts.sum.extent(0), cols,
+                      ColumnPairs<A>{{parts.sum.data + first, channels}, {parts.product.data + first, channels}},
                       mean.data + first, slope.data + first);
     const A inverse = all_rows ? A(1) / *all_rows : inverse_rows;
     block.for_each(cols, [&](std::size_t k) {

@@ -12,8 +12,6 @@
 // The functions of lotar/backend/cuda/mma.hpp, whose comments say what they do, on the host.
 namespace lotar::detail {
 
-inline constexpr bool compiled_for_mma = true;
-
 /// One of a pair in a word.
 inline std::uint16_t half_word(std::uint32_t pair, unsigned i) { return static_cast<std::uint16_t>(pair >> 16 * i); }
 inline std::uint32_t pair_of(std::uint32_t first, std::uint32_t second) { return first | second << 16; }
@@ -122,12 +120,24 @@ inline void copies_done() {
   wait_for_copies<0>();
 }
 
+inline uint4 load_shared(std::uint32_t from) {
+  uint4 words;
+  std::memcpy(&words, emulated::this_thread->block->at(from, 16), 16);
+  return words;
+}
+inline void store_shared(std::uint32_t to, const uint4& words) {
+  std::memcpy(emulated::this_thread->block->at(to, 16), &words, 16);
+}
+inline void store_shared(std::uint32_t to, std::uint32_t word) {
+  std::memcpy(emulated::this_thread->block->at(to, 4), &word, 4);
+}
+
 inline std::uint64_t global_address(const void* global) { return reinterpret_cast<std::uint64_t>(global); }
-inline void read_words(std::uint64_t from, uint2& to) {
+inline void load_global(std::uint64_t from, uint2& to) {
   if (from % 8 != 0) emulated::fail("8 bytes from what is not aligned");
   std::memcpy(&to, reinterpret_cast<const void*>(from), 8);
 }
-inline void write_words(std::uint64_t to, std::uint32_t a, std::uint32_t b) {
+inline void store_global(std::uint64_t to, std::uint32_t a, std::uint32_t b) {
   if (to % 8 != 0) emulated::fail("8 bytes to what is not aligned");
   const std::uint32_t words[] = {a, b};
   std::memcpy(reinterpret_cast<void*>(to), words, 8);
@@ -154,6 +164,7 @@ inline std::uint16_t bf16_of(float value) {
   return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 inline std::uint32_t pair_of_bf16(float x, float y) { return pair_of(bf16_of(x), bf16_of(y)); }
+inline std::uint32_t pair_of_relu_bf16(float x, float y) { return pair_of_bf16(x < 0 ? 0 : x, y < 0 ? 0 : y); }
 inline float first_of_bf16(std::uint32_t pair) { return value_of_bf16(half_word(pair, 0)); }
 inline float second_of_bf16(std::uint32_t pair) { return value_of_bf16(half_word(pair, 1)); }
 

@@ -11,8 +11,6 @@
 // The functions of lotar/backend/cuda/wgmma.hpp, whose comments say what they do, on the host.
 namespace lotar::detail {
 
-inline constexpr bool compiled_for_wgmma = true;
-
 /// A factor as its descriptor has it. Values that lie side by side are of the dimension that is summed over, k, or of
 /// the other, m.
 struct Factor {
@@ -80,7 +78,11 @@ struct Product {
 /// Groups of this thread's products, the last one still open.
 inline thread_local std::vector<std::vector<Product>> product_groups(1);
 
+inline thread_local bool registers_fenced = false;  // what was written to registers is there for products
+
 inline void begin_product(Product product) {
+  if (!emulated::this_thread->fenced) emulated::fail("a product of what may not be there: writes_for_products()");
+  if (!registers_fenced) emulated::fail("a product of registers that may not be there: begin_products()");
   product.early = product.compute();
   product_groups.back().push_back(std::move(product));
 }
@@ -95,10 +97,11 @@ inline void multiply_64x24(float (&c)[12], const std::uint32_t (&a)[4], std::uin
   begin_product({c, 24, a, {}, {b, true}, true, {}});
 }
 
-inline void begin_products() {}
+inline void begin_products() { registers_fenced = true; }
 inline void end_products() { product_groups.emplace_back(); }
 template <int behind>
 void wait_for_products() {
+  registers_fenced = false;  // what is written to them now
   while (product_groups.size() > behind + 1) {
     for (const Product& product : product_groups.front()) product.finish();
     product_groups.erase(product_groups.begin());
@@ -113,21 +116,7 @@ template <int registers>
 void fewer_registers() {}
 template <int registers>
 void more_registers() {}
-inline void writes_for_products() {}
-
-inline void store_word(std::uint32_t to, std::uint32_t word) {
-  std::memcpy(emulated::this_thread->block->at(to, 4), &word, 4);
-}
-inline void store_words(std::uint32_t to, std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t d) {
-  const std::uint32_t words[] = {a, b, c, d};
-  std::memcpy(emulated::this_thread->block->at(to, 16), words, 16);
-}
-
-inline uint4 load_words(std::uint32_t from) {
-  uint4 words;
-  std::memcpy(&words, emulated::this_thread->block->at(from, 16), 16);
-  return words;
-}
+inline void writes_for_products() { emulated::this_thread->fenced = true; }
 
 inline void begin_barrier(std::uint32_t barrier, unsigned arrivals) {
   emulated::this_thread->block->at(barrier, 8);
@@ -136,6 +125,7 @@ inline void begin_barrier(std::uint32_t barrier, unsigned arrivals) {
 inline void arrive(std::uint32_t barrier) { emulated::this_thread->block->phases(barrier).arrive(); }
 inline void wait_for_phase(std::uint32_t barrier, unsigned parity) {
   emulated::this_thread->block->phases(barrier).wait(parity);
+  emulated::this_thread->fenced = false;
 }
 inline void arrive_after_copies(std::uint32_t barrier) {
   copies_done();
