@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include <lotar/core/math.hpp>
@@ -186,8 +187,9 @@ TEST_CASE("for_each of a block meets every index of every work item once") {
 
 TEST_CASE("more work items than a grid has blocks") {
   TestBackend b;
-  const Array<float, 2> out(b, {70001, 3});
-  b.for_each_block(70001, Work{3, Scratch::bytes(3)}, Scratch{out});
+  const std::size_t items = std::string_view(b.name) == "lockstep" ? 701 : 70001;  // it has no bound, and slow barriers
+  const Array<float, 2> out(b, {items, 3});
+  b.for_each_block(items, Work{3, Scratch::bytes(3)}, Scratch{out});
   const auto host = out.to_host(b);
   for (std::size_t i = 0; i < host.size(); ++i) REQUIRE(host[i] == static_cast<float>(i / 3 + (i % 3) * (i % 3)));
 }

@@ -131,7 +131,7 @@ TEST_CASE("convolutions of 64 channels by Hopper's tensor cores, of several tile
 }
 
 TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same bits as what was normalized before") {
-  for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {2, 5, 74, 64}, {12, 16, 16, 64}}) {
+  for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {2, 5, 74, 64}, {7, 16, 16, 64}}) {
     const ConvolutionCase p = to_64(extents);
     const PixelGrid grid = grid_of(p.x);
     const auto x = convolution_values<bf16>(p.x.size(), 0), filter = convolution_values<bf16>(p.filter.size(), 1),
@@ -143,10 +143,10 @@ TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same b
           static_cast<bf16>(max(norm_value(x[i], norm[i % 64], norm[64 + i % 64], norm[128 + i % 64]), 0.f)));
     const auto outcome = [&](const std::vector<bf16>& read, const float* by) {
       std::vector<bf16> y(p.y().size(), bf16(NAN));
-      run(2, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data()));
+      run(1, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data()));
       using F = FilterGradient64<64>;
-      std::vector<float> parts(min(2u, grid.tiles()) * F::size, NAN);
-      run(2, F(read.data(), dy.data(), grid, parts.data(), by));
+      std::vector<float> parts(F::size, NAN);
+      run(1, F(read.data(), dy.data(), grid, parts.data(), by));
       return std::pair(to_double(y), parts);
     };
     CHECK((outcome(x, norm.data()) == outcome(normalized, nullptr)));
