@@ -9,6 +9,13 @@ using namespace lotar;
 
 namespace {
 
+/// A table of so many parameters.
+ParameterTable one_filter(std::size_t size) {
+  ParameterTable table;
+  table.add("filter", {size, 1, 1, 1}, ParameterKind::conv, {Init::Kind::normal, .5});
+  return table;
+}
+
 ParameterTable small_table() {
   ParameterTable table;
   table.add("filter", {3, 1, 1, 2}, ParameterKind::conv, {Init::Kind::normal, .5});
@@ -48,13 +55,16 @@ TEST_CASE_TEMPLATE("a training pass binds the arrays and zeroes the gradients; o
 
 TEST_CASE("bf16 filters are the parameters, rounded anew for each pass") {
   TestBackend b;
-  NetworkState<bf16, TestBackend> state(b, small_table(), 3);
-  for (int time = 0; time < 2; ++time) {
-    const auto pass = state.pass(b, true);
-    const auto values = state.values.to_host(b);
-    std::vector<bf16> filters(values.size());
-    b.download(pass.filters, std::span<bf16>(filters));
-    for (std::size_t i = 0; i < values.size(); ++i) CHECK(filters[i].bits == bf16(values[i]).bits);
-    b.upload(std::vector<float>(values.size(), 1.2345f), state.values.flat());
+  for (const std::size_t size : {1u, 511u, 512u, 1541u}) {
+    CAPTURE(size);
+    NetworkState<bf16, TestBackend> state(b, one_filter(size), 3);
+    for (int time = 0; time < 2; ++time) {
+      const auto pass = state.pass(b, true);
+      const auto values = state.values.to_host(b);
+      std::vector<bf16> filters(values.size());
+      b.download(pass.filters, std::span<bf16>(filters));
+      for (std::size_t i = 0; i < values.size(); ++i) CHECK(filters[i].bits == bf16(values[i]).bits);
+      b.upload(std::vector<float>(values.size(), 1.2345f), state.values.flat());
+    }
   }
 }

@@ -1,20 +1,48 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
+#include <lotar/core/backend.hpp>
+#include <lotar/core/pack.hpp>
 #include <lotar/nn/init.hpp>
 #include <lotar/nn/pass.hpp>
 
 namespace lotar {
 namespace detail {
 
+/// to = from, rounded, of matrices [rows, cols].
 template <class T>
 struct Narrow {
   const Accum<T>* from;
   T* to;
-  LOTAR_FN void operator()(std::size_t i) const { to[i] = static_cast<T>(from[i]); }
+  std::size_t cols;
+  LOTAR_FN void operator()(std::size_t r, std::size_t c) const {
+    to[r * cols + c] = static_cast<T>(from[r * cols + c]);
+  }
+
+  static constexpr std::size_t width = pack_width<T>;
+  LOTAR_FN bool is_aligned() const { return cols % width == 0 && are_aligned(from, to); }
+  LOTAR_FN auto columns(std::size_t c) const {
+    return [f = *this, c](std::size_t r) {
+      const auto values = load_pack<width>(f.from + r * f.cols + c);
+      Pack<T, width> narrow;
+      for (std::size_t k = 0; k < width; ++k) narrow[k] = static_cast<T>(values[k]);
+      store_pack(narrow, f.to + r * f.cols + c);
+    };
+  }
 };
+
+/// to = from, rounded; as a matrix, and what does not fill a row of it.
+template <class T, class B>
+void narrow(B& b, const In<Accum<T>, 1, B>& from, const Out<T, 1, B>& to) {
+  constexpr std::size_t cols = 512;
+  const std::size_t rows = to.size() / cols, done = rows * cols;
+  b.for_each(rows, cols, Narrow<T>{from.data, to.data, cols});
+  const std::size_t rest = to.size() - done;
+  b.for_each(rest > 0 ? 1 : 0, rest, Narrow<T>{from.data + done, to.data + done, rest});
+}
 
 /// A pass over flat arrays. Training: the gradients are set to zero, to be added to.
 /// @param filters  room for the values as T where T is another type than Accum<T>
@@ -26,7 +54,7 @@ Pass<T, B> bind_pass(B& b, const Tensor<Accum<T>, 1, B>& values, const Tensor<Ac
   if constexpr (std::is_same_v<T, Accum<T>>) {
     pass.filters = pass.values;
   } else {
-    b.for_each(values.size(), Narrow<T>{values.data, filters.data});
+    narrow<T>(b, values, filters);
     pass.filters = filters;
   }
   return pass;
