@@ -50,7 +50,7 @@ class Problem {
     b.for_each(x_.size(), Noise<T>{x_.data, 1});
   }
 
-  /// The result, and the gradient of x.
+  /// The result, and the gradient of x; and what a step takes besides: dy filled, gradients cleared.
   std::pair<Images, Images> run(bool on_load) {
     b_.for_each(dy_.size(), Noise<T>{dy_.data, 2});  // the pass before made it the shortcut's
     auto pass = (on_load ? block_state_ : unit_state_).pass(b_, true);
@@ -78,7 +78,7 @@ class Problem {
   Images x_, dy_;
 };
 
-/// Whether all values are near those wanted, but for a few that rounding to bf16 moves past a ReLU.
+/// Whether the values are near those wanted as vectors: rounding to bf16 moves a few past a ReLU.
 template <class T>
 bool agree(const std::vector<T>& got, const std::vector<T>& wanted) {
   double squares = 0, off = 0;

@@ -17,6 +17,12 @@ struct ConvolutionCase {
   Extents<4> y() const { return conv2d_output(x, filter, conv); }
 };
 
+/// 3x3 to 64 channels, for which some devices have kernels of their own.
+inline ConvolutionCase to_64(const Extents<4>& x) { return {x, {64, 3, 3, x[3]}, {1, 1}}; }
+
+/// Errors of bf16, of the largest value: of one rounding, and of two, where what is rounded is added to.
+inline constexpr double rounded_once = 4e-3, rounded_twice = 8e-3;
+
 /// f(index of x, of the filter, of y) for every product of the convolution that falls inside the image: seven loops.
 template <class F>
 void for_each_product(const ConvolutionCase& p, const F& f) {
@@ -104,12 +110,47 @@ inline ColumnStatistics statistics_of_parts(const ColumnStatistics& parts, const
   return s;
 }
 
+/// How far moments of parts are off those of y: means over the magnitude of means and deviations, squares over squares.
+struct MomentErrors {
+  double mean = 0, squares = 0;
+};
+template <class T, class A>
+MomentErrors moment_errors(const std::vector<T>& y, const std::vector<A>& mean, const std::vector<A>& squares,
+                           const std::vector<A>& counts) {
+  const std::size_t cols = mean.size() / counts.size();
+  const double rows = static_cast<double>(y.size() / cols);
+  const ColumnStatistics wanted = statistics_by_loops(to_double(y), cols),
+                         got = statistics_of_parts({to_double(mean), to_double(squares)}, to_double(counts));
+  MomentErrors worst;
+  for (std::size_t c = 0; c < cols; ++c) {
+    const double scale = std::abs(wanted.mean[c]) + std::sqrt(wanted.squares[c] / rows);
+    if (got.mean[c] != wanted.mean[c])
+      worst.mean = worst_of(worst.mean, std::abs(got.mean[c] - wanted.mean[c]) / scale);
+    if (got.squares[c] != wanted.squares[c])
+      worst.squares = worst_of(worst.squares, std::abs(got.squares[c] - wanted.squares[c]) / wanted.squares[c]);
+  }
+  return worst;
+}
+
 /// Of a norm [3, cols], as ConvInput has it: most betas are positive, unlike the padding.
 template <class A>
 std::vector<A> norm_coefficients(std::size_t cols) {
   std::vector<A> norm = convolution_values<A>(3 * cols, 3);
   for (std::size_t i = 2 * cols; i < 3 * cols; ++i) norm[i] += A(.5);
   return norm;
+}
+
+/// x normalized, rounded once.
+template <class T>
+std::vector<T> normalized_by(const std::vector<T>& x, const std::vector<Accum<T>>& norm) {
+  using A = Accum<T>;
+  const std::size_t cols = norm.size() / 3;
+  std::vector<T> values;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::size_t c = i % cols;
+    values.push_back(static_cast<T>(max(norm_value(x[i], norm[c], norm[cols + c], norm[2 * cols + c]), A(0))));
+  }
+  return values;
 }
 
 /// NormSums over all rows, and for each the sum of its terms' magnitudes.

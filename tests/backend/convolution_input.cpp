@@ -14,13 +14,13 @@
 
 using namespace lotar;
 
-// Backends that do not normalize what convolutions read, and where they do, are tested with nn/conv_unit.hpp.
+// What else a backend does with a norm is tested in nn/activation.cpp and nn/conv_unit_on_load.cpp.
 namespace {
 
 template <class T, std::size_t N>
 using Array = Tensor<T, N, TestBackend>;
 
-/// Whether the backend normalizes what this convolution reads; CUDA does for few, which convolution_64.cpp tests, too.
+/// Whether the backend normalizes what this convolution reads; CUDA does for few, which cuda_convolution.cu tests, too.
 template <class T, class B = TestBackend>
 bool normalizes(const ConvolutionCase& p) {
   B b;
@@ -52,8 +52,11 @@ void check_normalized(const ConvolutionCase& p) {
     const Array<A, 2> by(b, {3, c}, norm);
     const ConvInput<T, typename B::Memory> input(x, by);
     if (!normalizes<T>(p)) {
-      CHECK_THROWS_AS(b.conv2d_forward(input, w, p.conv, y), ConfigError);
-      CHECK_THROWS_AS(b.conv2d_backward_filter(input, dy, p.conv, 0, dw), ConfigError);
+      CHECK_THROWS_WITH_AS(b.conv2d_forward(input, w, p.conv, y),
+                           doctest::Contains("conv2d_forward: wanted a convolution that normalizes"), ConfigError);
+      CHECK_THROWS_WITH_AS(b.conv2d_backward_filter(input, dy, p.conv, 0, dw),
+                           doctest::Contains("conv2d_backward_filter: wanted a convolution that normalizes"),
+                           ConfigError);
       return;
     }
     b.conv2d_forward(input, w, p.conv, y);

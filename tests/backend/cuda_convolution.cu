@@ -1,8 +1,12 @@
 #include <lotar/backend/cuda.hpp>
 
+#include <cmath>
 #include <cstddef>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include <lotar/core/bf16.hpp>
 #include <lotar/core/tensor.hpp>
 
 #include <doctest/doctest.h>
@@ -39,7 +43,97 @@ struct Convolutions {
   }
 };
 
+/// Whether the device has kernels of its own for convolutions to 64 channels, and this program the code.
+bool has_own_kernels(Cuda& b) {
+  const Array<bf16, 4> x(b, {1, 2, 2, 64}), w(b, {64, 3, 3, 64});
+  return b.conv2d_moment_parts(x, w, {1, 1}, x.view()) > 0;  // which cuda.cu tests
+}
+
+/// The sums taken of the gradient, and the gradient, which is as it is without.
+void check_norm_sums(Cuda& b, const ConvolutionCase& p, bool taken) {
+  CAPTURE(to_string(p.x));
+  const std::size_t c = p.x[3];
+  const auto hx = convolution_values<bf16>(p.x.size(), 0);
+  const std::vector<float> norm = norm_coefficients<float>(c);
+  const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
+      dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2)), dx(b, p.x);
+  b.conv2d_backward_data(dy, w, p.conv, 0, dx);
+  const auto wanted = to_double(dx.to_host(b));
+  const Array<float, 2> by(b, {3, c}, norm);
+  const ConvInput<bf16, Cuda::Memory> input(x, by);
+  b.fill(dx.view(), bf16(std::nanf("")));
+  const std::size_t parts = b.conv2d_norm_sum_parts(dy, w, input, p.conv, dx.view());
+  CHECK((parts > 0) == taken);
+  const Array<float, 2> sum(b, {parts, c}), product(b, {parts, c});
+  b.conv2d_backward_data(dy, w, input, p.conv, dx.view(), {sum.view(), product.view()});
+  CHECK(to_double(dx.to_host(b)) == wanted);
+  if (!taken) return;
+  const NormSumsAnswer sums = norm_sums_by_loops(hx, norm, wanted);
+  CHECK(worst_of_sums(sum.to_host(b), sums.sum, sums.magnitude) <= 2e-6);
+  CHECK(worst_of_sums(product.to_host(b), sums.product, sums.magnitude) <= 2e-6);
+}
+
 }  // namespace
+
+TEST_CASE("sums that a norm's backward pass begins with are taken of gradients of 64 channels") {
+  Cuda b({.poison_allocations = true});
+  const bool own = has_own_kernels(b);
+  for (const std::size_t images : {3u, 2400u}) {  // of several tiles for every part of a device
+    check_norm_sums(b, to_64({images, 16, 16, 64}), own);
+    check_norm_sums(b, to_64({images, 16, 16, 3}), false);
+  }
+}
+
+TEST_CASE("what is normalized when it is read gives the bits of what was normalized before") {
+  Cuda b({.poison_allocations = true});
+  const bool own = has_own_kernels(b);
+  for (const Extents<4>& extents : {Extents<4>{2400, 16, 16, 64}, {1, 2, 42, 64}, {3, 9, 40, 64}, {3, 9, 40, 3}}) {
+    const ConvolutionCase p = to_64(extents);
+    CAPTURE(to_string(p.x));
+    const auto hx = convolution_values<bf16>(p.x.size(), 0);
+    const std::vector<float> norm = norm_coefficients<float>(extents[3]);
+    const Array<bf16, 4> x(b, p.x, hx), before(b, p.x, normalized_by(hx, norm)),
+        w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
+        dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2));
+    const Array<float, 2> by(b, {3, extents[3]}, norm);
+    const auto outcome = [&](const ConvInput<bf16, Cuda::Memory>& input) {
+      const Array<bf16, 4> y(b, p.y());
+      const Array<float, 4> dw(b, p.filter);
+      b.conv2d_forward(input, w, p.conv, y);
+      b.conv2d_backward_filter(input, dy, p.conv, 0, dw);
+      return std::pair(to_double(y.to_host(b)), dw.to_host(b));
+    };
+    const bool normalizes = b.conv2d_normalizes(p.x, w.view(), p.conv);
+    CHECK(normalizes == (own && extents[3] == 64));
+    if (normalizes)
+      CHECK((outcome({x, by}) == outcome(before)));
+    else
+      CHECK_THROWS_WITH_AS(outcome({x, by}), doctest::Contains("conv2d_forward: wanted a convolution that normalizes"),
+                           ConfigError);
+  }
+}
+
+TEST_CASE(
+    "an x that begins at any value has no moments, no norm and no sums taken of it; sums that do not fit are refused") {
+  Cuda b({.poison_allocations = true});
+  const ConvolutionCase p = to_64({2, 5, 6, 64});
+  const Array<bf16> memory(b, {p.x.size() + 1});
+  const auto x = memory.rows(1, p.x.size()).reshape(p.x);
+  const Array<bf16, 4> w(b, p.filter), y(b, p.y()), dx(b, p.x);
+  const Array<float, 2> by(b, {3, 64}), none(b, {0, 64}), narrow(b, {3, 63});
+  const ConvInput<bf16, Cuda::Memory> input(x, by);
+  CHECK(b.conv2d_moment_parts(x, w, p.conv, y.view()) == 0);
+  CHECK(b.conv2d_norm_sum_parts(y, w, input, p.conv, dx.view()) == 0);
+  CHECK_THROWS_WITH_AS(b.conv2d_forward(input, w, p.conv, y.view(), {none.view(), none.view(), {}}),
+                       doctest::Contains("x aligned to 16 bytes, got forward of bf16"), ConfigError);
+  CHECK_THROWS_WITH_AS(b.conv2d_backward_data(y, w, input, p.conv, dx.view(), {narrow.view(), none.view()}),
+                       "conv2d_backward_data: sums.sum must be [0, 64], got [3, 63]", ShapeError);
+  CHECK_THROWS_WITH_AS(b.conv2d_backward_data(y, w, input, p.conv, dx.view(), {none.view(), narrow.view()}),
+                       "conv2d_backward_data: sums.product must be [0, 64], got [3, 63]", ShapeError);
+  const ConvInput<bf16, Cuda::Memory> misfit(x, narrow);
+  CHECK_THROWS_WITH_AS(b.conv2d_backward_data(y, w, misfit, p.conv, dx.view(), {none.view(), none.view()}),
+                       "conv2d_backward_data: x.norm must be [3, 64], got [3, 63]", ShapeError);
+}
 
 TEST_CASE_TEMPLATE("cuDNN has plans for ordinary convolutions, which are told and taken again", T, bf16, float) {
   Cuda b;

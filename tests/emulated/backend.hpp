@@ -16,6 +16,7 @@ namespace lotar {
 class Emulated : public Lockstep {
  public:
   using Lockstep::Lockstep;
+  Emulated fork() const { return Emulated(Lockstep::fork()); }
 
   template <class F>
   void for_each_block(std::size_t n, Work work, const F& f) {
@@ -31,6 +32,10 @@ class Emulated : public Lockstep {
       }
     });
   }
+
+ private:
+  explicit Emulated(const Lockstep& base) : Lockstep(base) {}
 };
+static_assert(RunsPacks<Emulated>);
 
 }  // namespace lotar

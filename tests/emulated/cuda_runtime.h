@@ -1,8 +1,9 @@
 #pragma once
 
+#include <math.h>  // fabsf, fmaxf
+
 #include <atomic>
 #include <bit>
-#include <cmath>
 #include <cstdint>
 
 #include "grid.hpp"
@@ -48,5 +49,3 @@ void atomicAdd(T* to, T value) {
 }
 
 inline float __uint_as_float(std::uint32_t bits) { return std::bit_cast<float>(bits); }
-inline float fabsf(float x) { return std::fabs(x); }
-inline float fmaxf(float x, float y) { return std::fmax(x, y); }

@@ -18,8 +18,8 @@
 // every thread is one of the host's, with real barriers, and a thread block runs after the other. What a device may do
 // early or late happens at the worst time, and fences must be where they belong: see mma.hpp and wgmma.hpp beside this.
 //
-// A test that includes this finds this folder before the library's headers, which so include the instructions' functions
-// from here, and <cuda_runtime.h>; its label is lockstep.
+// A test that includes this finds this folder before the library's headers, which so include the instructions'
+// functions, and <cuda_runtime.h>, from here; its label is lockstep.
 namespace lotar::emulated {
 
 [[noreturn]] inline void fail(const char* what) {

@@ -1,4 +1,5 @@
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include <lotar/nn/batch_norm.hpp>
@@ -100,13 +101,20 @@ TEST_CASE_TEMPLATE("sums that are given are not taken again; those of another no
   const NormSums<double, typename B::Memory> fitting{none.view(), none.view()};
   no_relu.forward(b, Matrix(b, {rows, cols}, x), pass);
   CHECK_THROWS_WITH_AS(no_relu.backward(b, Matrix(b, {rows, cols}, dy), pass, fitting),
-                       "BatchNorm::backward: sums are taken only by a norm with a ReLU and without a residual",
+                       "BatchNorm::backward: wanted sums of a norm with a ReLU and no residual, got one without a ReLU",
                        ConfigError);
+  auto with_residual = state.pass(b, true);
+  norm.forward(b, Matrix(b, {rows, cols}, x), with_residual, Matrix(b, {rows, cols}, x));
+  CHECK_THROWS_WITH_AS(
+      norm.backward(b, Matrix(b, {rows, cols}, dy), with_residual, fitting),
+      "BatchNorm::backward: wanted sums of a norm with a ReLU and no residual, got one with a residual", ConfigError);
   for (const bool first : {false, true}) {
     auto another = state.pass(b, true);
     norm.forward(b, Matrix(b, {rows, cols}, x), another);
     const NormSums<double, typename B::Memory> sums{(first ? narrow : none).view(), (first ? none : narrow).view()};
-    CHECK_THROWS_AS(norm.backward(b, Matrix(b, {rows, cols}, dy), another, sums), ShapeError);
+    const std::string message =
+        std::string("BatchNorm::backward: sums.") + (first ? "sum" : "product") + " must be [2, 6], got [2, 5]";
+    CHECK_THROWS_WITH_AS(norm.backward(b, Matrix(b, {rows, cols}, dy), another, sums), message.c_str(), ShapeError);
   }
 }
 
@@ -117,5 +125,5 @@ TEST_CASE("without a ReLU nothing is left to be normalized on load") {
   NetworkState<double, TestBackend> state(b, table, 1);
   auto pass = state.pass(b, true);
   CHECK_THROWS_WITH_AS(norm.forward_on_load(b, Array<2, double>(b, {4, 3}), pass),
-                       "BatchNorm::forward_on_load: wanted a norm with a ReLU", ConfigError);
+                       "BatchNorm::forward_on_load: wanted a norm with a ReLU, got one without", ConfigError);
 }

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -140,14 +141,21 @@ TEST_CASE("what is normalized when it is read, of channels for which a device ha
     CHECK(std::abs(got[i] - wanted[i]) <= 0x1p-6 * (1 + std::abs(wanted[i])));
 }
 
-TEST_CASE("without a ReLU a unit leaves nothing to be normalized by another") {
+TEST_CASE(
+    "a unit without a ReLU leaves nothing to be normalized by another; one that cannot read the result is refused") {
   TestBackend b;
   ParameterTable table;
-  const ConvUnit unit(table, "conv", "bn", {2, 5, 3, Conv2d{1, 1}, false});
+  const ConvUnit no_relu(table, "conv1", "bn1", {2, 5, 3, Conv2d{1, 1}, false}),
+      unit(table, "conv2", "bn2", {2, 5, 3, Conv2d{1, 1}});
   NetworkState<double, TestBackend> state(b, table, 1);
   auto pass = state.pass(b, true);
+  const auto forward = [&](const ConvUnit& from) {
+    from.forward_on_load(b, Activation<double, TestBackend>{Array<4>(b, {{1, 4, 4, 2}})}, pass, unit);
+  };
+  CHECK_THROWS_WITH_AS(forward(no_relu), "ConvUnit::forward_on_load: wanted a unit with a ReLU, got one without",
+                       ConfigError);
   CHECK_THROWS_WITH_AS(
-      unit.forward_on_load(b, Activation<double, TestBackend>{Array<4>(b, {{1, 4, 4, 2}})}, pass, unit),
-      "ConvUnit::forward_on_load: wanted a unit with a ReLU", ConfigError);
+      forward(unit),
+      "conv2d: x [N, H, W, C] and filter [K, R, S, C] must agree in C, got [1, 4, 4, 5] and [5, 3, 3, 2]", ShapeError);
   CHECK(pass.tape.empty());
 }

@@ -1,5 +1,7 @@
 #include <lotar/nn/state.hpp>
 
+#include <cstddef>
+#include <span>
 #include <type_traits>
 #include <vector>
 

@@ -173,7 +173,8 @@ class Cuda {
   /// where the code is for compute capability 9.0a and the images are not too wide for a multiprocessor's memory (from
   /// 64 channels 74 pixels, for the gradient of the filter 42). All others are by cuDNN.
   /// @param x  an array, or one that is normalized as it is read: see ConvInput
-  /// @throws ShapeError if the shapes do not fit, ConfigError for a norm where conv2d_normalizes says no.
+  /// @throws ShapeError if the shapes do not fit, ConfigError for a norm where conv2d_normalizes says no or x is not 16
+  ///         bytes aligned.
   /// @throws CudaError if it has no plan and something is amiss with cuDNN, such as a part of it that is missing.
   /// @cost 2 N P Q K R S C flops; scratch: for bf16 of fewer than 8 channels copies of x and the filter with 8. By
   /// cuDNN: what its plan wants, at most 1 GiB; the first call of a shape looks for a plan; without determinism it
@@ -204,7 +205,7 @@ class Cuda {
   }
   /// The same as conv2d_forward without moments, and those of y as it is stored.
   /// @param moments  out: of conv2d_moment_parts() parts, which may be none
-  /// @throws ShapeError if the shapes do not fit, CudaError as without moments.
+  /// @throws ShapeError if the shapes do not fit, ConfigError and CudaError as without moments.
   template <class T>
   void conv2d_forward(const ConvInput<std::type_identity_t<T>, Memory>& x,
                       const View<const std::type_identity_t<T>, 4, Memory>& filter, Conv2d conv,
@@ -225,7 +226,7 @@ class Cuda {
 
   /// Of how many parts of dx, as [N H W, C], conv2d_backward_data takes NormSums as it convolves: some where the
   /// convolution is by kernels of our own, as for moments, else 0.
-  /// @param x  what was convolved, with a norm
+  /// @param x  what was convolved, with a norm; 16 bytes aligned, or there are no parts
   /// @throws ShapeError if the shapes do not fit.
   template <class T>
   std::size_t conv2d_norm_sum_parts(const View<const std::type_identity_t<T>, 4, Memory>& dy,
@@ -238,6 +239,7 @@ class Cuda {
   /// @param x     what was convolved, with a norm
   /// @param sums  out: of conv2d_norm_sum_parts() parts, which may be none
   /// @throws ShapeError if the shapes do not fit, CudaError as without sums.
+  /// @cost   as without sums, and where they are taken a pass over x
   template <class T>
   void conv2d_backward_data(const View<const std::type_identity_t<T>, 4, Memory>& dy,
                             const View<const std::type_identity_t<T>, 4, Memory>& filter,

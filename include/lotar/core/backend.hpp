@@ -170,8 +170,8 @@ concept Backend = requires(B& b, std::size_t n, View<float, 1, typename B::Memor
 
 // clang-format on
 
-/// A backend whose for_each(rows, cols, f) does run a WideKernel by packs wherever it may: so that f.columns(c) may have
-/// what f(r, c) has not, such as a byte for each pack.
+/// A backend whose for_each(rows, cols, f) does run a WideKernel by packs wherever it may: so that f.columns(c) may
+/// have what f(r, c) has not, such as a byte for each pack.
 template <class B>
 concept RunsPacks = Backend<B> && B::runs_packs;
 

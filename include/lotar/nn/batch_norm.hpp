@@ -73,7 +73,7 @@ class BatchNorm {
   template <class T, class U, class B>
   Tensor<Accum<T>, 2, B> forward_on_load(B& b, Tensor<T, 2, B> x, Pass<U, B>& pass,
                                          const ColumnMoments<Accum<T>, typename B::Memory>& moments = {}) const {
-    if (!relu_) throw ConfigError("BatchNorm::forward_on_load: wanted a norm with a ReLU");
+    if (!relu_) throw ConfigError("BatchNorm::forward_on_load: wanted a norm with a ReLU, got one without");
     check_input(b, x, pass);
     Batch<Accum<T>, B> batch = statistics(b, x, pass, moments);
     Tensor<Accum<T>, 2, B> norm(b, {{3, channels_}});
@@ -85,13 +85,13 @@ class BatchNorm {
 
   /// @param dy  [M, C]; with a residual, becomes the gradient of the sum before the ReLU, which is the residual's
   /// @param pass  with the values of the forward pass: by them the ReLU is computed again
-  /// @param sums  empty; or, for a norm with a ReLU and without a residual, the NormSums of dy, which are then not taken
+  /// @param sums  empty; or, for a norm with a ReLU and no residual, the NormSums of dy, which are then not taken
   /// @return    the gradient of x, [M, C]
-  /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before, and for
-  ///            sums of another norm.
-  /// @cost      2 passes over dy and 2 over x, with sums 1 and 1; with a residual before a ReLU, one more over dy and the
-  ///            result or a bit of each of its values; writes dx; scratch: without sums 2 values of Accum<T> for each
-  ///            channel of a tile of 16 to 512 rows
+  /// @throws ShapeError as forward, and if the pass has no gradients; ConfigError without a forward pass before, and
+  ///            for sums of another norm.
+  /// @cost      2 passes over dy and 2 over x, with sums 1 and 1; with a residual before a ReLU, one more over dy and
+  ///            the result or a bit of each of its values; writes dx; scratch: without sums 2 values of Accum<T> for
+  ///            each channel of a tile of 16 to 512 rows
   template <class T, class U, class B>
   Tensor<T, 2, B> backward(B& b, const Tensor<T, 2, B>& dy, Pass<U, B>& pass,
                            const NormSums<Accum<T>, typename B::Memory>& sums = {}) const {
@@ -116,9 +116,11 @@ class BatchNorm {
     const detail::NormChannels<A> channels = known(pass, mean, scale);
     Tensor<A, 2, B> tile_sum, tile_product;
     NormSums<A, M> parts = sums;
-    if (sums.sum.size() > 0) {
+    if (sums.sum.size() > 0 || sums.product.size() > 0) {
       if (mask != detail::NormMask::computed)
-        throw ConfigError("BatchNorm::backward: sums are taken only by a norm with a ReLU and without a residual");
+        throw ConfigError(
+            std::string("BatchNorm::backward: wanted sums of a norm with a ReLU and no residual, got one ") +
+            (relu_ ? "with a residual" : "without a ReLU"));
       const Extents<2> wanted{{sums.sum.extent(0), channels_}};
       check_shape("BatchNorm::backward", "sums.sum", wanted, sums.sum.extents);
       check_shape("BatchNorm::backward", "sums.product", wanted, sums.product.extents);

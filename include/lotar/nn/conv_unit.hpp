@@ -68,9 +68,11 @@ class ConvUnit {
   /// @cost   as forward, less two passes over the result where it is not normalized here
   template <class T, class B>
   Activation<T, B> forward_on_load(B& b, Activation<T, B> x, Pass<T, B>& pass, const ConvUnit& reader) const {
-    if (!norm_.relu()) throw ConfigError("ConvUnit::forward_on_load: wanted a unit with a ReLU");
+    if (!norm_.relu()) throw ConfigError("ConvUnit::forward_on_load: wanted a unit with a ReLU, got one without");
+    const Extents<4> out = conv2d_output(x.x.extents, filter_extents_, conv_);
+    conv2d_output(out, reader.filter_extents_, reader.conv_);  // refuses a reader that does not fit
     if constexpr (ConvInputBackend<B>)
-      if (b.conv2d_normalizes(conv2d_output(x.x.extents, filter_extents_, conv_), reader.filter(pass), reader.conv_)) {
+      if (b.conv2d_normalizes(out, reader.filter(pass), reader.conv_)) {
         auto [y, moments] = convolve(b, std::move(x), pass);
         auto norm = norm_.forward_on_load(b, y.share().reshaped(pixels(y.extents)), pass, moments.view());
         return {std::move(y), std::move(norm)};

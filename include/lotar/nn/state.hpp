@@ -23,7 +23,7 @@ struct Narrow {
   }
 
   static constexpr std::size_t width = pack_width<T>;
-  LOTAR_FN bool is_aligned() const { return cols % width == 0 && are_aligned(from, to); }
+  LOTAR_FN bool is_aligned() const { return are_aligned(from, to); }
   LOTAR_FN auto columns(std::size_t c) const {
     return [f = *this, c](std::size_t r) {
       const auto values = load_pack<width>(f.from + r * f.cols + c);

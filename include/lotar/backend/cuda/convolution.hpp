@@ -66,8 +66,10 @@ const float* norm_of(const char* call, CudaStream& stream, const ConvInput<T, Me
   check_shape(call, "norm", Extents<2>{{3, input.x.extent(3)}}, input.norm.extents);
   if constexpr (std::is_same_v<T, bf16>)
     if (normalized_by_tensor_cores(stream, problem, arrays)) return input.norm.data;
-  throw ConfigError(std::string(call) + ": this convolution does not normalize what it reads, see conv2d_normalizes: " +
-                    to_string(problem, alignments(arrays), stream.device().capability()));
+  throw ConfigError(
+      std::string(call) +
+      ": wanted a convolution that normalizes what it reads (see conv2d_normalizes), x aligned to 16 bytes, got " +
+      to_string(problem, alignments(arrays), stream.device().capability()));
 }
 
 /// @param moments  of a convolution by our own kernels, or none

@@ -64,8 +64,7 @@ __device__ inline void store_shared(std::uint32_t to, std::uint32_t word) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(to), "r"(word) : "memory");
 }
 
-/// Copies 16 bytes to shared memory, both aligned to that, by the next copies_done(); or
-/// writes zeros and does not read.
+/// Copies 16 bytes to shared memory, both aligned to that, until it is waited for; or writes zeros and does not read.
 __device__ inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
                "r"(read ? 16 : 0)

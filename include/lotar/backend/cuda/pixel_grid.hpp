@@ -7,6 +7,7 @@
 #include <lotar/backend/cuda/factors.hpp>
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/view.hpp>
 
 /// The order of images' pixels in which 3x3 convolutions by wgmma compute and load them: one after the other, with a
 /// zero row before each image and a zero column before each row, so that the pixels of a tap are those of another from
@@ -40,6 +41,10 @@ struct PixelGrid {
   std::size_t size() const { return std::size_t{images} * (height + 1) * pitch(); }
   unsigned tiles() const { return static_cast<unsigned>((size() + tile_pixels - 1) / tile_pixels); }
 };
+
+inline PixelGrid pixel_grid(const Extents<4>& x) {
+  return {static_cast<unsigned>(x[0]), static_cast<unsigned>(x[1]), static_cast<unsigned>(x[2])};
+}
 
 /// A place, and the pixel of a result there; that of an image lies a row and a column before, if they are not 0.
 struct PixelPlace {

@@ -5,7 +5,6 @@
 #include <lotar/backend/cuda/mma.hpp>
 #include <lotar/backend/cuda/pixel_grid.hpp>
 #include <lotar/backend/cuda/stages.hpp>
-#include <lotar/backend/cuda/wgmma.hpp>
 #include <lotar/core/backend.hpp>
 
 /// How pixels come into stages: copied, and normalized there if they are to be.

@@ -10,8 +10,7 @@
 #include <lotar/core/math.hpp>
 
 /// What convolutions to 64 channels sum of their results while they have them, in a part for each warpgroup that
-/// multiplies. A thread has four channels of some pixels, from thread / 32 * 16 + thread % 4 * 4 on: lanes l, l + 4, ...
-/// have the same.
+/// multiplies. A thread has four channels of some pixels, from result_channel() on: lanes l, l + 4, ... have the same.
 ///
 /// Each kind has Own, a thread's sums: begin(values) with its first results, be they of a pixel or not, then
 /// add(values, x) for each pixel, x its four values of an array that is read along, if `reads`; and finish(), by all

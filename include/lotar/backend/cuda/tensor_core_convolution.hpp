@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 
 #include <lotar/backend/cuda/convolution_64.hpp>
@@ -41,10 +40,6 @@ void launch_tensor_cores(const char* call, CudaStream& stream, const F& f) {
         "cudaFuncSetAttribute");
   launch(call, stream.get(), tensor_core_kernel<F>, dim3(tensor_core_blocks(stream, f.tiles)), dim3(F::threads),
          f.shared_bytes(), f);
-}
-
-inline PixelGrid pixel_grid(const Extents<4>& x) {
-  return {static_cast<unsigned>(x[0]), static_cast<unsigned>(x[1]), static_cast<unsigned>(x[2])};
 }
 
 /// Whether they compute this one: bf16, 3x3, stride and padding 1, to 64 channels; from 64, or from up to 8, which are
