@@ -67,6 +67,16 @@ std::vector<T> convolution_values(std::size_t n, double phase) {
   return v;
 }
 
+/// The arrays of a convolution that are given.
+template <class T>
+struct ConvolutionValues {
+  std::vector<T> x, filter, dy;
+  explicit ConvolutionValues(const ConvolutionCase& p)
+      : x(convolution_values<T>(p.x.size(), 0)),
+        filter(convolution_values<T>(p.filter.size(), 1)),
+        dy(convolution_values<T>(p.y().size(), 2)) {}
+};
+
 template <class T>
 std::vector<double> to_double(const std::vector<T>& v) {
   std::vector<double> out(v.size());

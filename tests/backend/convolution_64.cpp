@@ -21,14 +21,6 @@ namespace {
 template <class T, std::size_t N = 1>
 using Array = Tensor<T, N, TestBackend>;
 
-struct Arrays {
-  std::vector<bf16> x, filter, dy;
-  explicit Arrays(const ConvolutionCase& p)
-      : x(convolution_values<bf16>(p.x.size(), 0)),
-        filter(convolution_values<bf16>(p.filter.size(), 1)),
-        dy(convolution_values<bf16>(p.y().size(), 2)) {}
-};
-
 std::vector<double> added(std::vector<double> gradient, double beta, const std::vector<double>& to) {
   for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] += beta * to[i];
   return gradient;
@@ -38,7 +30,7 @@ std::vector<double> added(std::vector<double> gradient, double beta, const std::
 void check_by_loops(TestBackend& b, const ConvolutionCase& p, double beta) {
   CAPTURE(to_string(p.x));
   CAPTURE(beta);
-  const Arrays a(p);
+  const ConvolutionValues<bf16> a(p);
   const auto wanted = convolution_by_loops(p, to_double(a.x), to_double(a.filter), to_double(a.dy));
   const Array<bf16, 4> x(b, p.x, a.x), w(b, p.filter, a.filter), dy(b, p.y(), a.dy), y(b, p.y()), dx(b, p.x);
   const Array<float, 4> dw(b, p.filter);
@@ -102,7 +94,7 @@ TEST_CASE("convolutions to 64 channels of arrays that begin at any value") {
   for (const std::size_t channels : {3u, 8u, 64u}) {
     CAPTURE(channels);
     const ConvolutionCase p = to_64({2, 5, 6, channels});
-    const Arrays a(p);
+    const ConvolutionValues<bf16> a(p);
     const auto wanted = convolution_by_loops(p, to_double(a.x), to_double(a.filter), to_double(a.dy));
     for (std::size_t misplaced = 0; misplaced < 4; ++misplaced) {
       CAPTURE(misplaced);
@@ -141,7 +133,7 @@ TEST_CASE("an image's result does not depend on those beside it, gradients of fi
       for (std::size_t i = 0; i < copies; ++i) more.insert(more.end(), values.begin(), values.end());
       return more;
     };
-    const Arrays a(one);
+    const ConvolutionValues<bf16> a(one);
     const Array<bf16, 4> w(b, one.filter, a.filter);
     const auto run = [&](const ConvolutionCase& p, const std::vector<bf16>& hx, const std::vector<bf16>& hdy) {
       const Array<bf16, 4> x(b, p.x, hx), dy(b, p.y(), hdy), y(b, p.y()), dx(b, p.x);

@@ -53,10 +53,9 @@ bool has_own_kernels(Cuda& b) {
 void check_norm_sums(Cuda& b, const ConvolutionCase& p, bool taken) {
   CAPTURE(to_string(p.x));
   const std::size_t c = p.x[3];
-  const auto hx = convolution_values<bf16>(p.x.size(), 0);
+  const ConvolutionValues<bf16> a(p);
   const std::vector<float> norm = norm_coefficients<float>(c);
-  const Array<bf16, 4> x(b, p.x, hx), w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
-      dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2)), dx(b, p.x);
+  const Array<bf16, 4> x(b, p.x, a.x), w(b, p.filter, a.filter), dy(b, p.y(), a.dy), dx(b, p.x);
   b.conv2d_backward_data(dy, w, p.conv, 0, dx);
   const auto wanted = to_double(dx.to_host(b));
   const Array<float, 2> by(b, {3, c}, norm);
@@ -68,7 +67,7 @@ void check_norm_sums(Cuda& b, const ConvolutionCase& p, bool taken) {
   b.conv2d_backward_data(dy, w, input, p.conv, dx.view(), {sum.view(), product.view()});
   CHECK(to_double(dx.to_host(b)) == wanted);
   if (!taken) return;
-  const NormSumsAnswer sums = norm_sums_by_loops(hx, norm, wanted);
+  const NormSumsAnswer sums = norm_sums_by_loops(a.x, norm, wanted);
   CHECK(worst_of_sums(sum.to_host(b), sums.sum, sums.magnitude) <= 2e-6);
   CHECK(worst_of_sums(product.to_host(b), sums.product, sums.magnitude) <= 2e-6);
 }
@@ -90,11 +89,10 @@ TEST_CASE("what is normalized when it is read gives the bits of what was normali
   for (const Extents<4>& extents : {Extents<4>{2400, 16, 16, 64}, {1, 2, 42, 64}, {3, 9, 40, 64}, {3, 9, 40, 3}}) {
     const ConvolutionCase p = to_64(extents);
     CAPTURE(to_string(p.x));
-    const auto hx = convolution_values<bf16>(p.x.size(), 0);
+    const ConvolutionValues<bf16> a(p);
     const std::vector<float> norm = norm_coefficients<float>(extents[3]);
-    const Array<bf16, 4> x(b, p.x, hx), before(b, p.x, normalized_by(hx, norm)),
-        w(b, p.filter, convolution_values<bf16>(p.filter.size(), 1)),
-        dy(b, p.y(), convolution_values<bf16>(p.y().size(), 2));
+    const Array<bf16, 4> x(b, p.x, a.x), before(b, p.x, normalized_by(a.x, norm)), w(b, p.filter, a.filter),
+        dy(b, p.y(), a.dy);
     const Array<float, 2> by(b, {3, extents[3]}, norm);
     const auto outcome = [&](const ConvInput<bf16, Cuda::Memory>& input) {
       const Array<bf16, 4> y(b, p.y());

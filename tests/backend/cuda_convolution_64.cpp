@@ -17,12 +17,6 @@ using namespace lotar::detail;
 // The kernels themselves, on the host's threads; see convolution_64.cpp for the convolutions on a device.
 namespace {
 
-template <class T>
-std::vector<double> values_of(std::size_t n, double phase, std::vector<T>& values) {
-  values = convolution_values<T>(n, phase);
-  return to_double(values);
-}
-
 template <class F>
 void run(unsigned blocks, const F& f) {
   emulated::launch({min(blocks, f.tiles)}, F::threads, f.shared_bytes(),
@@ -85,10 +79,9 @@ void check_norm_sums(const ConvolutionCase& p, unsigned blocks, const std::vecto
 void check(const Extents<4>& extents, unsigned blocks) {
   CAPTURE(to_string(extents));
   const ConvolutionCase p = to_64(extents);
-  std::vector<bf16> x, filter, dy;
-  const auto values_x = values_of(p.x.size(), 0, x), values_filter = values_of(p.filter.size(), 1, filter),
-             values_dy = values_of(p.y().size(), 2, dy);
-  const ConvolutionAnswer wanted = convolution_by_loops(p, values_x, values_filter, values_dy);
+  const auto [x, filter, dy] = ConvolutionValues<bf16>(p);
+  const std::vector<double> values_x = to_double(x);
+  const ConvolutionAnswer wanted = convolution_by_loops(p, values_x, to_double(filter), to_double(dy));
   if (extents[3] < 64) {
     const auto x8 = with_eight_channels(x, extents[3]), filter8 = with_eight_channels(filter, extents[3]);
     check_forward<Taps8>(p, blocks, x8.data(), filter8.data(), wanted.y);
@@ -121,26 +114,24 @@ TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same b
   for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {2, 5, 74, 64}, {7, 16, 16, 64}}) {
     const ConvolutionCase p = to_64(extents);
     const PixelGrid grid = pixel_grid(p.x);
-    const auto x = convolution_values<bf16>(p.x.size(), 0), filter = convolution_values<bf16>(p.filter.size(), 1),
-               dy = convolution_values<bf16>(p.y().size(), 2);
+    const ConvolutionValues<bf16> a(p);
     const std::vector<float> norm = norm_coefficients<float>(64);
     const auto outcome = [&](const std::vector<bf16>& read, const float* by) {
       std::vector<bf16> y(p.y().size(), bf16(NAN));
-      run(1, Convolution64<Taps64<false>, false>({read.data(), filter.data(), grid, by}, y.data()));
+      run(1, Convolution64<Taps64<false>, false>({read.data(), a.filter.data(), grid, by}, y.data()));
       using F = FilterGradient64<64>;
       std::vector<float> parts(F::size, NAN);
-      run(1, F(read.data(), dy.data(), grid, parts.data(), by));
+      run(1, F(read.data(), a.dy.data(), grid, parts.data(), by));
       return std::pair(to_double(y), parts);
     };
-    CHECK((outcome(x, norm.data()) == outcome(normalized_by(x, norm), nullptr)));
+    CHECK((outcome(a.x, norm.data()) == outcome(normalized_by(a.x, norm), nullptr)));
   }
 }
 
 TEST_CASE("what is not a number stays so when Hopper's tensor cores normalize it") {
   const ConvolutionCase p = to_64({1, 3, 3, 64});
-  auto x = convolution_values<bf16>(p.x.size(), 0);
+  auto [x, filter, dy] = ConvolutionValues<bf16>(p);
   x[0] = bf16(NAN);
-  const auto filter = convolution_values<bf16>(p.filter.size(), 1);
   const std::vector<float> norm = norm_coefficients<float>(64);
   std::vector<bf16> y(p.y().size());
   run(1, Convolution64<Taps64<false>, false>({x.data(), filter.data(), pixel_grid(p.x), norm.data()}, y.data()));

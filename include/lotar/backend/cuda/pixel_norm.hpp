@@ -63,6 +63,10 @@ __device__ void load_stages(const Stages<count>& ring, unsigned tiles, const flo
   static_assert(count >= 2, "a stage is normalized once the next one's copies began");
   const PixelNorm pixel_norm(norm, thread);
   std::uint32_t copied = 0;
+  const auto fill_normalized = [&](unsigned filling) {
+    pixel_norm.apply(ring.stage(filling), copied, thread);
+    ring.fill(filling);
+  };
   unsigned i = 0;
   for (unsigned tile = blockIdx.x; tile < tiles; tile += gridDim.x, ++i) {
     ring.wait_for_room(i);
@@ -74,15 +78,13 @@ __device__ void load_stages(const Stages<count>& ring, unsigned tiles, const flo
     end_copies();
     if (i > 0) {
       wait_for_copies<1>();
-      pixel_norm.apply(ring.stage(i - 1), copied, thread);
-      ring.fill(i - 1);
+      fill_normalized(i - 1);
     }
     copied = next;
   }
   if (norm == nullptr || i == 0) return;
   wait_for_copies<0>();
-  pixel_norm.apply(ring.stage(i - 1), copied, thread);
-  ring.fill(i - 1);
+  fill_normalized(i - 1);
 }
 
 }  // namespace lotar::detail

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <lotar/backend/cuda/factors.hpp>
+#include <lotar/core/bf16.hpp>
 
 // The functions of lotar/backend/cuda/mma.hpp, whose comments say what they do, on the host.
 namespace lotar::detail {
@@ -156,14 +157,8 @@ inline std::uint32_t transposed(std::uint32_t word) {
   return pair_of(value(row), value(row + 1));
 }
 
-inline float value_of_bf16(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
-/// To the nearest, ties to even.
-inline std::uint16_t bf16_of(float value) {
-  if (std::isnan(value)) return 0x7FFF;
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-inline std::uint32_t pair_of_bf16(float x, float y) { return pair_of(bf16_of(x), bf16_of(y)); }
+inline float value_of_bf16(std::uint16_t bits) { return std::bit_cast<bf16>(bits); }
+inline std::uint32_t pair_of_bf16(float x, float y) { return pair_of(bf16(x).bits, bf16(y).bits); }
 inline std::uint32_t pair_of_relu_bf16(float x, float y) { return pair_of_bf16(x < 0 ? 0 : x, y < 0 ? 0 : y); }
 inline float first_of_bf16(std::uint32_t pair) { return value_of_bf16(half_word(pair, 0)); }
 inline float second_of_bf16(std::uint32_t pair) { return value_of_bf16(half_word(pair, 1)); }
