@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 
 train() {
   "$PROGRAMS/pretrain" --dataset synthetic --ratio 20 --arch resnet10 --width 2 --projector mlp_bn --epochs 2 \
-    --batch-size 48 --warmup-epochs 1 --optimizer sgd --lr 0.1 "$@" 2>>"$work/progress"
+    --batch-size 48 --warmup-epochs 1 --optimizer sgd --lr 0.01 "$@" 2>>"$work/progress"
 }
 train --out "$work/straight"
 train --out "$work/cut" --max-steps 3 --threads 1
@@ -50,7 +50,7 @@ for name, images, held_out, copies in (("sdclr", 40, 500, 2), ("bcl", 50, 0, 1),
     assert p["groups"] == {g: p["groups_by_convention"]["thesis" if name == "thesis_code" else "sdclr"][g] for g in p["groups"]}
     assert len(p["classes"]) == 10
 assert bcl["protocols"]["bcl"] == protocols["bcl"]  # whatever was judged before it
-assert protocols["bcl"]["all"] > 0.25  # of ten classes; seeds give 0.4 to 0.77
+assert protocols["bcl"]["all"] > 0.45  # of ten classes; six seeds give 0.58 to 0.88, with and without the widest registers
 assert len(results["split"]["fingerprint"]) == 64 and results["dataset"] == "synthetic" and results["seed"] == 1
 PY
 
