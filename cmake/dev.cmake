@@ -17,7 +17,7 @@ endif()
 set_target_properties(lotar::lotar PROPERTIES SYSTEM FALSE)  # show the warnings of our own headers
 
 # One aggregate target a label: `unit` builds what `ctest -L unit` runs; `cuda` builds every CUDA twin.
-foreach(label IN ITEMS unit lockstep cuda mpi header program bench)
+foreach(label IN ITEMS unit lockstep kernel emulated cuda mpi header program bench)
   add_custom_target(${label})
 endforeach()
 

@@ -4,7 +4,8 @@
 #   tests/run.sh [--preset dev|release|sanitize|tsan|arm64|cuda] [--label REGEX]
 #
 # --preset  how to build, and which tests that build is for (CMakePresets.json); dev: all of them.
-# --label   only tests with this label: unit, lockstep, cuda, mpi, header, floors, package, refusal, program, bench.
+# --label   only tests with this label: unit, lockstep, kernel, emulated, cuda, mpi, header, floors, package, refusal, program,
+#           bench.
 #
 # Ends with a line "N passed, N failed, N skipped"; exits with 0 if nothing failed.
 set -euo pipefail

@@ -24,11 +24,6 @@ class Poisoned : public Base {
 #include <lotar/backend/cuda.hpp>
 using TestBackend = Poisoned<lotar::Cuda, lotar::CudaOptions>;
 
-#elif defined(LOTAR_TEST_EMULATED)
-
-#include "emulated/backend.hpp"
-using TestBackend = lotar::Emulated;
-
 #elif defined(LOTAR_TEST_LOCKSTEP)
 
 #include "lockstep.hpp"
@@ -39,4 +34,11 @@ using TestBackend = lotar::Lockstep;
 #include <lotar/backend/cpu.hpp>
 using TestBackend = Poisoned<lotar::Cpu, lotar::CpuOptions>;
 
+#endif
+
+/// Whether it runs on a CUDA device, where much work takes little time.
+#if defined(__CUDACC__) && !defined(LOTAR_TEST_EMULATED)
+inline constexpr bool on_device = true;
+#else
+inline constexpr bool on_device = false;
 #endif

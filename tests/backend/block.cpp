@@ -78,11 +78,13 @@ struct ArgMax {
 template <class T>
 struct ColumnSums {
   View<const T, 2, Memory> x;
-  View<T, 1, Memory> out;
+  View<T, 1, Memory> out, reversed;  // the latter by other threads than those that have the sums
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
+    const std::size_t cols = x.extent(1);
     block.sum_columns(
-        x.extent(0), x.extent(1), [&](std::size_t r, std::size_t c) { return x(r, c); }, out.data);
+        x.extent(0), cols, [&](std::size_t r, std::size_t c) { return x(r, c); }, out.data);
+    block.for_each(cols, [&](std::size_t c) { reversed(c) = out(cols - 1 - c); });
   }
 };
 
@@ -236,13 +238,14 @@ TEST_CASE_TEMPLATE("sum_columns", T, float, double) {
       for (std::size_t i = 0; i < values.size(); ++i)
         wanted[i % cols] += static_cast<double>(static_cast<T>(values[i]));
       const Array<T, 2> x(b, {rows, cols}, std::vector<T>(values.begin(), values.end()));
-      const Array<T> out(b, {cols}), again(b, {cols});
-      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, out});
-      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, again});
+      const Array<T> out(b, {cols}), again(b, {cols}), reversed(b, {cols});
+      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, out, reversed});
+      b.for_each_block(1, Work{rows * cols}, ColumnSums<T>{x, again, reversed});
       const auto host = out.to_host(b);
       for (std::size_t c = 0; c < cols; ++c)
         REQUIRE(std::abs(static_cast<double>(host[c]) - wanted[c]) <= (sizeof(T) == 4 ? 1e-4 : 1e-12));
       CHECK(host == again.to_host(b));
+      CHECK(reversed.to_host(b) == std::vector<T>(host.rbegin(), host.rend()));
     }
 }
 

@@ -204,6 +204,41 @@ TEST_CASE("what a fork does besides follows each call of a step that it takes pa
   }
 }
 
+TEST_CASE("a step follows what a fork that takes part in it did before the call") {
+  Cuda b;
+  Cuda other = b.fork();
+  const Array<float> x(b, {1}), y(b, {1});
+  auto step = b.record([&] {
+    other.wait(b);
+    other.copy(x, y.view());
+    b.wait(other);
+  });
+  for (int call = 1; call < 5; ++call) {
+    const auto value = static_cast<float>(call);
+    other.for_each_block(1, Work{1}, SlowStore{value, x.data});
+    step();
+    CHECK(y.to_host(b) == std::vector<float>{value});
+  }
+}
+
+TEST_CASE("the host's memory may change once it was uploaded, however much it is") {
+  Cuda b;
+  constexpr std::size_t n = (std::size_t{13} << 20) / sizeof(float);  // more than is on its way at once
+  std::vector<Array<float>> arrays;
+  std::vector<float> host(n);
+  for (std::size_t i = 0; i < 3; ++i) {
+    arrays.emplace_back(b, Extents<1>{{n}});
+    for (std::size_t k = 0; k < n; ++k) host[k] = static_cast<float>(k + i);
+    b.upload(host, arrays.back().view());
+  }
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::vector<float> there = arrays[i].to_host(b);
+    std::size_t wrong = 0;
+    for (std::size_t k = 0; k < n; ++k) wrong += there[k] != static_cast<float>(k + i);
+    CHECK(wrong == 0);
+  }
+}
+
 TEST_CASE("a step's fork may go before the recording, which keeps what the graph uses") {
   Cuda b;
   const Array<float, 2> x(b, {64, 64}, std::vector<float>(64 * 64, 1.f)), y(b, {64, 64});

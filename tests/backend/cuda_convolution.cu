@@ -9,8 +9,7 @@
 #include <lotar/core/bf16.hpp>
 #include <lotar/core/tensor.hpp>
 
-#include <doctest/doctest.h>
-
+#include "../test.hpp"
 #include "convolution.hpp"
 #include "refusal.hpp"
 
@@ -42,6 +41,9 @@ struct Convolutions {
     b.conv2d_backward_filter(x, dy, p.conv, 0, dw);
   }
 };
+
+/// Enough images of 16 x 16 for several tiles of every part of a device.
+constexpr std::size_t many = on_device ? 2400 : 10;
 
 /// Whether the device has kernels of its own for convolutions to 64 channels, and this program the code.
 bool has_own_kernels(Cuda& b) {
@@ -77,7 +79,7 @@ void check_norm_sums(Cuda& b, const ConvolutionCase& p, bool taken) {
 TEST_CASE("sums that a norm's backward pass begins with are taken of gradients of 64 channels") {
   Cuda b({.poison_allocations = true});
   const bool own = has_own_kernels(b);
-  for (const std::size_t images : {3u, 2400u}) {  // of several tiles for every part of a device
+  for (const std::size_t images : {std::size_t{3}, many}) {
     check_norm_sums(b, to_64({images, 16, 16, 64}), own);
     check_norm_sums(b, to_64({images, 16, 16, 3}), false);
   }
@@ -86,7 +88,7 @@ TEST_CASE("sums that a norm's backward pass begins with are taken of gradients o
 TEST_CASE("what is normalized when it is read gives the bits of what was normalized before") {
   Cuda b({.poison_allocations = true});
   const bool own = has_own_kernels(b);
-  for (const Extents<4>& extents : {Extents<4>{2400, 16, 16, 64}, {1, 2, 42, 64}, {3, 9, 40, 64}, {3, 9, 40, 3}}) {
+  for (const Extents<4>& extents : {Extents<4>{many, 16, 16, 64}, {1, 2, 42, 64}, {3, 9, 40, 64}, {3, 9, 40, 3}}) {
     const ConvolutionCase p = to_64(extents);
     CAPTURE(to_string(p.x));
     const ConvolutionValues<bf16> a(p);

@@ -13,7 +13,7 @@
 using namespace lotar;
 using namespace lotar::detail;
 
-// The kernels themselves, on the host's threads; see loss/nt_xent.cpp for the loss on a device.
+// The kernels themselves, on the host; see loss/nt_xent.cpp for the loss on a device.
 namespace {
 
 /// 2N unit rows of D, in pairs that are close; what each loss is multiplied by, and each positive's similarity.
@@ -89,7 +89,7 @@ void check(const Batch& batch, unsigned span) {
   CAPTURE(span);
   const std::size_t m = batch.rows, d = batch.cols, padded = (m + nt_xent_rows - 1) / nt_xent_rows * nt_xent_rows;
   const unsigned parts = static_cast<unsigned>((m + span - 1) / span);
-  const emulated::Dimensions grid{static_cast<unsigned>(padded / nt_xent_rows), parts};
+  const dim3 grid{static_cast<unsigned>(padded / nt_xent_rows), parts};
   const float inverse_temperature = static_cast<float>(1 / batch.temperature);
   const AnchorPairs anchors{static_cast<unsigned>(m)};
 
@@ -102,7 +102,7 @@ void check(const Batch& batch, unsigned span) {
   std::vector<NtXentPart> results(parts * m, {NAN, NAN});
   const NtXentForward<width> forward{halves.data(),        &inverse_temperature, anchors,       span,
                                      batch.only_negatives, positives.data(),     results.data()};
-  emulated::launch(grid, nt_xent_threads, forward.shared_bytes, forward);
+  emulated::launch(grid, nt_xent_threads, forward.shared_bytes, [&] { forward(shared_memory); });
   const NtXentMerge merge{results.data(),     parts,        m, &inverse_temperature, positives.data(),
                           log_sum_exp.data(), losses.data()};
   for (std::size_t a = 0; a < m; ++a) merge(a);
@@ -118,7 +118,7 @@ void check(const Batch& batch, unsigned span) {
                                        batch.coefficients.data(),
                                        batch.of_positives.data(),
                                        gradients.data()};
-  emulated::launch(grid, nt_xent_threads, backward.shared_bytes, backward);
+  emulated::launch(grid, nt_xent_threads, backward.shared_bytes, [&] { backward(shared_memory); });
   const NtXentMergeBackward merge_backward{gradients.data(), parts, m * d, du.data()};
   for (std::size_t i = 0; i < m * d; ++i) merge_backward(i);
 

@@ -71,8 +71,8 @@ __device__ __forceinline__ void work_on_items(std::size_t n, std::size_t poison,
 template <class F>
 __global__ void __launch_bounds__(CudaBlock::most_threads)
     block_kernel(std::size_t n, std::size_t poison, const __grid_constant__ F f) {
-  extern __shared__ __align__(64) std::byte shared[];
-  work_on_items(n, poison, shared, shared + blockDim.x * CudaBlock::partial_bytes, f);
+  extern __shared__ __align__(64) std::byte shared_scratch[];
+  work_on_items(n, poison, shared_scratch, shared_scratch + blockDim.x * CudaBlock::partial_bytes, f);
 }
 
 /// With scratch_bytes of the device's memory for each thread block.
@@ -80,8 +80,8 @@ template <class F>
 __global__ void __launch_bounds__(CudaBlock::most_threads)
     large_block_kernel(std::size_t n, std::size_t poison, std::byte* scratch, std::size_t scratch_bytes,
                        const __grid_constant__ F f) {
-  extern __shared__ __align__(64) std::byte shared[];
-  work_on_items(n, poison, shared, scratch + blockIdx.x * scratch_bytes, f);
+  extern __shared__ __align__(64) std::byte shared_scratch[];
+  work_on_items(n, poison, shared_scratch, scratch + blockIdx.x * scratch_bytes, f);
 }
 
 inline unsigned blocks(std::size_t items, std::size_t threads) {

@@ -1,17 +1,20 @@
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include <lotar/backend/cuda/factors.hpp>
 #include <lotar/core/bf16.hpp>
 
 // The functions of lotar/backend/cuda/mma.hpp, whose comments say what they do, on the host.
 namespace lotar::detail {
+
+inline constexpr bool compiled_for_mma = true;
 
 /// One of a pair in a word.
 inline std::uint16_t half_word(std::uint32_t pair, unsigned i) { return static_cast<std::uint16_t>(pair >> 16 * i); }
@@ -48,7 +51,7 @@ inline void multiply_add(SumFragment& sum, const LeftFragment& a, const RightFra
     std::uint32_t right[2];
   };
   const emulated::Shown shown(Factors{a, {b.words[2 * second], b.words[2 * second + 1]}});
-  const unsigned lane = emulated::this_thread->lane();
+  const unsigned lane = emulated::this_thread().lane();
   for (unsigned i = 0; i < 4; ++i) {
     const unsigned col = lane % 4 * 2 + i % 2;
     for (unsigned k = 0; k < 16; ++k) {
@@ -60,18 +63,18 @@ inline void multiply_add(SumFragment& sum, const LeftFragment& a, const RightFra
   }
 }
 
-inline std::uint32_t shared_address(const void* shared) { return emulated::this_thread->block->address(shared); }
+inline std::uint32_t shared_address(const void* shared) { return emulated::this_thread().block->address(shared); }
 
 /// The matrix whose rows of 16 bytes lie at these addresses.
 template <class Address>
 std::uint16_t matrix_value(const Address& address, unsigned row, unsigned col) {
   std::uint16_t value;
-  std::memcpy(&value, emulated::this_thread->block->at(address(row), 16) + 2 * col, 2);
+  std::memcpy(&value, emulated::this_thread().block->at(address(row), 16) + 2 * col, 2);
   return value;
 }
 inline void load_matrices(std::uint32_t (&words)[4], std::uint32_t address) {
   const emulated::Shown shown(address);
-  const unsigned lane = emulated::this_thread->lane();
+  const unsigned lane = emulated::this_thread().lane();
   for (unsigned i = 0; i < 4; ++i) {
     const auto of = [&](unsigned row) { return shown[8 * i + row]; };
     words[i] = pair_of(matrix_value(of, lane / 4, lane % 4 * 2), matrix_value(of, lane / 4, lane % 4 * 2 + 1));
@@ -79,42 +82,31 @@ inline void load_matrices(std::uint32_t (&words)[4], std::uint32_t address) {
 }
 inline void load_transposed(std::uint32_t (&words)[4], std::uint32_t address) {
   const emulated::Shown shown(address);
-  const unsigned lane = emulated::this_thread->lane();
+  const unsigned lane = emulated::this_thread().lane();
   for (unsigned i = 0; i < 4; ++i) {
     const auto of = [&](unsigned row) { return shown[8 * i + row]; };
     words[i] = pair_of(matrix_value(of, lane % 4 * 2, lane / 4), matrix_value(of, lane % 4 * 2 + 1, lane / 4));
   }
 }
 
-/// A copy that this thread began and did not wait for. What they overwrite is gone once they begin, and what they
-/// write is there only when they end.
-struct Copy {
-  std::byte* to;
-  const void* from;  // null for zeros
-  std::size_t bytes;
-};
-/// Groups of them, the last one still open.
-inline thread_local std::vector<std::vector<Copy>> copy_groups(1);
-
+/// What a copy overwrites is gone once it begins, and what it writes is there only when it was waited for.
 inline void copy_bytes(std::uint32_t to, const void* from, std::size_t bytes, bool read) {
   if (read && reinterpret_cast<std::uintptr_t>(from) % bytes != 0) emulated::fail("a copy from what is not aligned");
-  std::byte* const there = emulated::this_thread->block->at(to, bytes);
+  std::byte* const there = emulated::this_thread().block->at(to, bytes);
   std::memset(there, 0xFF, bytes);
-  copy_groups.back().push_back({there, read ? from : nullptr, bytes});
+  emulated::this_thread().copies.begin([=] {
+    if (read)
+      std::memcpy(there, from, bytes);
+    else
+      std::memset(there, 0, bytes);
+  });
 }
 inline void copy_16_bytes(std::uint32_t to, const void* from, bool read = true) { copy_bytes(to, from, 16, read); }
 inline void copy_float(std::uint32_t to, const float* from, bool read) { copy_bytes(to, from, 4, read); }
-inline void end_copies() { copy_groups.emplace_back(); }
+inline void end_copies() { emulated::this_thread().copies.end_group(); }
 template <int behind>
 void wait_for_copies() {
-  while (copy_groups.size() > behind + 1) {
-    for (const Copy& copy : copy_groups.front())
-      if (copy.from != nullptr)
-        std::memcpy(copy.to, copy.from, copy.bytes);
-      else
-        std::memset(copy.to, 0, copy.bytes);
-    copy_groups.erase(copy_groups.begin());
-  }
+  emulated::this_thread().copies.wait_for_all_but(behind);
 }
 inline void copies_done() {
   end_copies();
@@ -123,14 +115,14 @@ inline void copies_done() {
 
 inline uint4 load_shared(std::uint32_t from) {
   uint4 words;
-  std::memcpy(&words, emulated::this_thread->block->at(from, 16), 16);
+  std::memcpy(&words, emulated::this_thread().block->at(from, 16), 16);
   return words;
 }
 inline void store_shared(std::uint32_t to, const uint4& words) {
-  std::memcpy(emulated::this_thread->block->at(to, 16), &words, 16);
+  std::memcpy(emulated::this_thread().block->at(to, 16), &words, 16);
 }
 inline void store_shared(std::uint32_t to, std::uint32_t word) {
-  std::memcpy(emulated::this_thread->block->at(to, 4), &word, 4);
+  std::memcpy(emulated::this_thread().block->at(to, 4), &word, 4);
 }
 
 inline std::uint64_t global_address(const void* global) { return reinterpret_cast<std::uint64_t>(global); }
@@ -152,7 +144,7 @@ inline float exp2_near(float x) {
 
 inline std::uint32_t transposed(std::uint32_t word) {
   const emulated::Shown shown(word);
-  const unsigned lane = emulated::this_thread->lane(), row = lane % 4 * 2, col = lane / 4;
+  const unsigned lane = emulated::this_thread().lane(), row = lane % 4 * 2, col = lane / 4;
   const auto value = [&](unsigned r) { return half_word(shown[r * 4 + col / 2], col % 2); };
   return pair_of(value(row), value(row + 1));
 }

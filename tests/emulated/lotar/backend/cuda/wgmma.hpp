@@ -11,6 +11,8 @@
 // The functions of lotar/backend/cuda/wgmma.hpp, whose comments say what they do, on the host.
 namespace lotar::detail {
 
+inline constexpr bool compiled_for_wgmma = true;
+
 /// A factor as its descriptor has it. Values that lie side by side are of the dimension that is summed over, k, or of
 /// the other, m.
 struct Factor {
@@ -29,7 +31,7 @@ struct Factor {
       address += k / 8 * field(16) + m / 8 * field(32) + other % 8 * 16 + side % 8 * 2;
     }
     std::uint16_t value;
-    std::memcpy(&value, emulated::this_thread->block->at(address, 2), 2);
+    std::memcpy(&value, emulated::this_thread().block->at(address, 2), 2);
     return value_of_bf16(value);
   }
 };
@@ -46,7 +48,7 @@ struct Product {
 
   /// The elements that this thread has, four for each 8 columns.
   std::vector<float> compute() const {
-    const unsigned thread = emulated::this_thread->number % warpgroup, lane = thread % 32;
+    const unsigned thread = emulated::this_thread().number % warpgroup, lane = thread % 32;
     float left_rows[2][16];
     if (fragment != nullptr) {
       LeftFragment mine;
@@ -75,16 +77,12 @@ struct Product {
     for (std::size_t i = 0; i < result.size(); ++i) sums[i] = add ? sums[i] + result[i] : result[i];
   }
 };
-/// Groups of this thread's products, the last one still open.
-inline thread_local std::vector<std::vector<Product>> product_groups(1);
-
-inline thread_local bool registers_fenced = false;  // what was written to registers is there for products
-
 inline void begin_product(Product product) {
-  if (!emulated::this_thread->fenced) emulated::fail("a product of what may not be there: writes_for_products()");
-  if (!registers_fenced) emulated::fail("a product of registers that may not be there: begin_products()");
+  if (!emulated::this_thread().fenced) emulated::fail("a product of what may not be there: writes_for_products()");
+  if (!emulated::this_thread().registers_fenced)
+    emulated::fail("a product of registers that may not be there: begin_products()");
   product.early = product.compute();
-  product_groups.back().push_back(std::move(product));
+  emulated::this_thread().products.begin([product = std::move(product)] { product.finish(); });
 }
 template <bool transposed>
 void multiply_64x256(float (&c)[128], std::uint64_t a, std::uint64_t b, bool add) {
@@ -97,15 +95,12 @@ inline void multiply_64x24(float (&c)[12], const std::uint32_t (&a)[4], std::uin
   begin_product({c, 24, a, {}, {b, true}, true, {}});
 }
 
-inline void begin_products() { registers_fenced = true; }
-inline void end_products() { product_groups.emplace_back(); }
+inline void begin_products() { emulated::this_thread().registers_fenced = true; }
+inline void end_products() { emulated::this_thread().products.end_group(); }
 template <int behind>
 void wait_for_products() {
-  registers_fenced = false;  // what is written to them now
-  while (product_groups.size() > behind + 1) {
-    for (const Product& product : product_groups.front()) product.finish();
-    product_groups.erase(product_groups.begin());
-  }
+  emulated::this_thread().registers_fenced = false;  // what is written to them now
+  emulated::this_thread().products.wait_for_all_but(behind);
 }
 template <int n>
 void products_done(float (&)[n]) {
@@ -116,23 +111,28 @@ template <int registers>
 void fewer_registers() {}
 template <int registers>
 void more_registers() {}
-inline void writes_for_products() { emulated::this_thread->fenced = true; }
+inline void writes_for_products() { emulated::this_thread().fenced = true; }
 
 inline void begin_barrier(std::uint32_t barrier, unsigned arrivals) {
-  emulated::this_thread->block->at(barrier, 8);
-  emulated::this_thread->block->begin_phases(barrier, arrivals);
+  emulated::this_thread().block->begin_barrier(barrier, arrivals);
 }
-inline void arrive(std::uint32_t barrier) { emulated::this_thread->block->phases(barrier).arrive(); }
+inline void arrive(std::uint32_t barrier) {
+  emulated::this_thread().block->barrier(barrier).arrive();
+  emulated::let_others_run();  // who may go on now
+}
 inline void wait_for_phase(std::uint32_t barrier, unsigned parity) {
-  emulated::this_thread->block->phases(barrier).wait(parity);
-  emulated::this_thread->fenced = false;
+  emulated::this_thread().block->barrier(barrier).wait_for_parity(parity);
+  emulated::this_thread().fenced = false;
 }
 inline void arrive_after_copies(std::uint32_t barrier) {
   copies_done();
   arrive(barrier);
 }
 
-inline void wait_for_turn(unsigned group) { emulated::this_thread->block->named(1 + group, 256).arrive_and_wait(); }
-inline void give_turn(unsigned group) { (void)emulated::this_thread->block->named(1 + group, 256).arrive(); }
+inline void wait_for_turn(unsigned group) { emulated::this_thread().block->turn(group).arrive_and_wait(); }
+inline void give_turn(unsigned group) {
+  emulated::this_thread().block->turn(group).arrive();
+  emulated::let_others_run();
+}
 
 }  // namespace lotar::detail
