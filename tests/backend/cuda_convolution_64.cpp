@@ -111,7 +111,7 @@ TEST_CASE("convolutions of 64 channels by Hopper's tensor cores, of several tile
 }
 
 TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same bits as what was normalized before") {
-  for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {2, 5, 42, 64}, {7, 16, 16, 64}}) {
+  for (const Extents<4>& extents : {Extents<4>{1, 1, 1, 64}, {2, 5, 42, 64}, {2, 5, 74, 64}, {7, 16, 16, 64}}) {
     const ConvolutionCase p = to_64(extents);
     const PixelGrid grid = pixel_grid(p.x);
     const ConvolutionValues<bf16> a(p);
@@ -120,7 +120,9 @@ TEST_CASE("what Hopper's tensor cores normalize as they read it gives the same b
       std::vector<bf16> y(p.y().size(), bf16(NAN));
       run(1, Convolution64<Taps64<false>, false>({read.data(), a.filter.data(), grid, by}, y.data()));
       using F = FilterGradient64<64>;
-      std::vector<float> parts(F::size, NAN);
+      std::vector<float> parts;
+      if (F::shared_bytes_of(grid) > emulated::most_shared_bytes) return std::pair(to_double(y), parts);
+      parts.assign(F::size, NAN);
       run(1, F(read.data(), a.dy.data(), grid, parts.data(), by));
       return std::pair(to_double(y), parts);
     };

@@ -37,9 +37,9 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-// Threads that one of the host's threads runs in turn, each until it waits: hundreds of them cost little, and what they do
-// is the same in every run. To the thread sanitizer they are threads like others, of which one knows of what another did
-// only where one arrived and the other waited.
+// Threads that one of the host's threads runs in turn, each until it waits: hundreds of them cost little, and what they
+// do is the same in every run. To the thread sanitizer they are threads like others, of which one knows of what another
+// did only where one arrived and the other waited.
 namespace lotar::emulated {
 
 [[noreturn]] inline void fail(const char* what) {
@@ -227,10 +227,10 @@ inline Fiber& fiber(std::size_t i) {
   return *all[i];
 }
 
-/// f(i) for every i < n, side by side. before(i) is called whenever the i-th goes on.
+/// f() n times, side by side. before(i) is called whenever the i-th goes on.
 template <class F, class Before>
 void run_side_by_side(unsigned n, const F& f, const Before& before) {
-  for (unsigned i = 0; i < n; ++i) fiber(i).begin([&f, i] { f(i); });
+  for (unsigned i = 0; i < n; ++i) fiber(i).begin([&f] { f(); });
   unsigned left = n;
   for (bool down = true; left > 0; down = !down) {
     const std::size_t before_all = moves.load(std::memory_order_relaxed);

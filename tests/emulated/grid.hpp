@@ -16,9 +16,9 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-// A grid of CUDA's threads on the host, so that kernels are tested where there is no device: a thread block runs after the
-// other, its threads side by side. What a device may do early or late happens at the worst time, and fences must be where
-// they belong: see mma.hpp and wgmma.hpp beside this.
+// A grid of CUDA's threads on the host, so that kernels are tested where there is no device: a thread block runs after
+// the other, its threads side by side. What a device may do early or late happens at the worst time, and fences must be
+// where they belong: see mma.hpp and wgmma.hpp beside this.
 //
 // A test that is built with this folder before the library's headers finds here the instructions' functions, and CUDA's
 // headers: see add_emulated in tests/CMakeLists.txt.
@@ -181,12 +181,10 @@ void launch(dim3 grid, dim3 block, std::size_t shared_bytes, const F& f) {
       blockIdx = {x, y};
       std::vector<Thread> threads;
       for (unsigned i = 0; i < count; ++i) threads.push_back({&shared, i});
-      run_side_by_side(
-          count, [&](unsigned) { f(); },
-          [&](unsigned i) {
-            current_thread.store(&threads[i], std::memory_order_relaxed);
-            threadIdx.x = i % block.x, threadIdx.y = i / block.x % block.y, threadIdx.z = i / block.x / block.y;
-          });
+      run_side_by_side(count, f, [&](unsigned i) {
+        current_thread.store(&threads[i], std::memory_order_relaxed);
+        threadIdx.x = i % block.x, threadIdx.y = i / block.x % block.y, threadIdx.z = i / block.x / block.y;
+      });
     }
 }
 
