@@ -2,7 +2,6 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -11,6 +10,7 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/bf16.hpp>
+#include <lotar/core/number_text.hpp>
 
 /// What a plan of a convolution depends on. Of the host alone, as its tests are.
 namespace lotar::detail {
@@ -76,12 +76,10 @@ inline std::string to_string(const ConvolutionProblem& p, const std::array<std::
                              const std::string& capability) {
   constexpr const char* kinds[] = {"forward", "backward_data", "backward_filter"};
   constexpr const char* storages[] = {"double", "float", "bf16"};
-  char beta[32] = "";
-  std::to_chars(beta, beta + sizeof(beta) - 1, p.beta);
   return std::string(kinds[static_cast<std::size_t>(p.kind)]) + " of " + storages[static_cast<std::size_t>(p.factors)] +
          " to " + storages[static_cast<std::size_t>(p.result)] + ": x " + to_string(p.extents[0]) + ", filter " +
          to_string(p.extents[1]) + ", stride " + std::to_string(p.conv.stride) + ", padding " +
-         std::to_string(p.conv.padding) + ", beta " + beta + ", aligned to " + std::to_string(alignment[0]) + ", " +
+         std::to_string(p.conv.padding) + ", beta " + number_text(p.beta) + ", aligned to " + std::to_string(alignment[0]) + ", " +
          std::to_string(alignment[1]) + " and " + std::to_string(alignment[2]) + " bytes, compute capability " +
          capability;
 }
