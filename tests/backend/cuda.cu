@@ -303,6 +303,29 @@ TEST_CASE("a step that throws while it is captured leaves the stream as it was")
   CHECK(a.to_host(b) == std::vector<float>(3, 5));
 }
 
+TEST_CASE("memory of a step that throws goes to the next recording only after the step's forks") {
+  Cuda b;
+  Cuda other = b.fork();
+  {
+    auto step = b.record([&] {
+      other.wait(b);
+      const Array<float> mine(other, {1});
+      other.for_each_block(1, Work{1}, SlowStore{7, mine.data});
+      throw ConfigError("no");
+    });
+    CHECK_THROWS_AS(step(), ConfigError);
+  }
+  std::optional<Array<float>> x;
+  auto next = b.record([&] {
+    x.emplace(b, Extents<1>{{1}});
+    b.fill(x->view(), 1);
+  });
+  next();
+  b.sync();
+  other.sync();
+  CHECK(x->to_host(b) == std::vector<float>{1});
+}
+
 TEST_CASE("a recording inside another is the step itself") {
   Cuda b;
   const Array<float> a(b, {3}), c(b, {3});

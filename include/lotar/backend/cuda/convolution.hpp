@@ -34,13 +34,12 @@ void convolve(CudaStream& stream, const ConvolutionProblem& problem, const Convo
               const TensorCoreExtras& extras, Result* result, std::size_t rows, std::size_t cols, const F& direct) {
   if (by_tensor_cores(stream, problem, arrays)) return run_tensor_cores(stream, problem, arrays, extras);
   std::string amiss;
-  const std::size_t n = rows * cols;
   if constexpr (std::is_same_v<T, bf16> && std::is_same_v<T, Result>)
     if (run_padded(stream, problem, arrays, amiss)) return;
   if constexpr (!std::is_same_v<T, Result>)
-    if (run_through<T>(stream, problem, arrays, result, n, amiss)) return;
+    if (run_through<T>(stream, problem, arrays, result, rows, cols, amiss)) return;
   if (run_straight(stream, problem, arrays, amiss)) return;
-  if (problem.beta != 0 && run_through<Result>(stream, problem, arrays, result, n, amiss)) return;
+  if (problem.beta != 0 && run_through<Result>(stream, problem, arrays, result, rows, cols, amiss)) return;
   if (!amiss.empty()) throw CudaError("conv2d: no plan: " + amiss);
   launch_loop(stream.get(), rows, cols, direct);
 }

@@ -95,7 +95,10 @@ class CudaDevice : public std::enable_shared_from_this<CudaDevice> {
   /// A lane of the pool that nobody uses: a new one, or one given back.
   std::size_t take_lane() {
     const std::lock_guard lock(mutex_);
-    if (unused_.empty()) return lanes_++;
+    if (unused_.empty()) {
+      unused_.reserve(lanes_ + 1);  // so that giving lanes back never throws
+      return lanes_++;
+    }
     const std::size_t lane = unused_.back();
     unused_.pop_back();
     return lane;

@@ -36,8 +36,12 @@ __global__ void __launch_bounds__(loop_threads)
     for (std::size_t c = std::size_t{blockIdx.y} * blockDim.x + threadIdx.x; c < cols; c += col_step) f(r, c);
 }
 
-/// Rows a thread takes, so that what f reads of the columns alone is read once for several.
-inline constexpr unsigned wide_rows = 8;
+/// Rows a thread takes, so that what f reads of the columns alone is read once for several; fewer where there would be
+/// too few blocks for a device.
+inline unsigned wide_rows(std::size_t packs) {
+  constexpr std::size_t enough_blocks = 512, most = 8;
+  return static_cast<unsigned>(max<std::size_t>(1, min(packs / (loop_threads * enough_blocks), most)));
+}
 
 template <WideKernel F>
 __global__ void __launch_bounds__(loop_threads,
@@ -124,7 +128,8 @@ void launch_loop(cudaStream_t stream, std::size_t rows, std::size_t cols, const 
       const std::size_t groups = cols / F::width;
       const dim3 threads = loop_shape(groups);
       return launch("for_each", stream, wide_kernel<F>,
-                    dim3(blocks(rows, threads.y * wide_rows), blocks(groups, threads.x)), threads, 0, f, rows, groups);
+                    dim3(blocks(rows, threads.y * wide_rows(rows * groups)), blocks(groups, threads.x)), threads, 0, f,
+                    rows, groups);
     }
   const dim3 threads = loop_shape(cols);
   launch("for_each", stream, loop2_kernel<F>, dim3(blocks(rows, threads.y), blocks(cols, threads.x)), threads, 0, f,

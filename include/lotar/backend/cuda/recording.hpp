@@ -56,14 +56,19 @@ class CudaRecording {
       stream().activate();
       if (!ran_) {
         const detail::CudaStream::Step step(parts_);
-        step_();
+        try {
+          step_();
+        } catch (...) {
+          follow_parts();  // their lanes go to the next recording on this stream
+          throw;
+        }
         ran_ = true;
       } else {
         if (graph_ == nullptr) {
           const detail::CudaStream::Step step(parts_);
           capture();
         }
-        for (std::size_t i = 1; i < parts_.size(); ++i) stream().wait(*parts_[i].stream);
+        follow_parts();
         detail::check(cudaGraphLaunch(graph_, stream().get()), "record: cudaGraphLaunch");
       }
       for (std::size_t i = 1; i < parts_.size(); ++i) parts_[i].stream->wait(stream());
@@ -71,6 +76,9 @@ class CudaRecording {
 
    private:
     detail::CudaStream& stream() const { return *parts_.front().stream; }
+    void follow_parts() const {
+      for (std::size_t i = 1; i < parts_.size(); ++i) stream().wait(*parts_[i].stream);
+    }
 
     /// The relaxed mode leaves this thread's and others' calls alone: a block that the pool lacks is allocated at once,
     /// for good, and is no part of the graph. What must not happen meanwhile the backend itself refuses, or puts off.

@@ -210,7 +210,10 @@ class CudaStream : public std::enable_shared_from_this<CudaStream> {
 
   /// A lane for a recording on this stream; those given back serve the next.
   std::shared_ptr<CudaLane> take_lane() {
-    if (retired_.empty()) return std::make_shared<CudaLane>(device_);
+    if (retired_.empty()) {
+      retired_.reserve(++lanes_taken_);  // so that giving lanes back never throws
+      return std::make_shared<CudaLane>(device_);
+    }
     std::shared_ptr<CudaLane> lane = std::move(retired_.back());
     retired_.pop_back();
     return lane;
@@ -258,6 +261,7 @@ class CudaStream : public std::enable_shared_from_this<CudaStream> {
   std::shared_ptr<CudaDevice> device_;
   std::shared_ptr<CudaLane> lane_;
   std::vector<std::shared_ptr<CudaLane>> retired_;
+  std::size_t lanes_taken_ = 0;
   Step* step_ = nullptr;
   std::shared_ptr<StreamHandles> handles_;
 };

@@ -7,15 +7,17 @@
 /// The instructions of Hopper's tensor cores, and what goes with them: products that a warpgroup, four warps, begins
 /// and waits for, of matrices in shared memory; barriers there that count arrivals.
 ///
-/// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a.
+/// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a. Compiled
+/// separately (-rdc=true), a kernel that calls anything has its products one at a time, its registers in memory, and no
+/// setmaxnreg: slower than cuDNN.
 ///
 /// @source PTX ISA: "Asynchronous Warpgroup Level Matrix Multiply-Accumulate Instructions" and its "Matrix Descriptor
 /// Format", "mbarrier", "setmaxnreg".
 namespace lotar::detail {
 
-/// Whether this compilation is for devices that have them.
+/// Whether this compilation is for devices that have them, and whole.
 inline constexpr bool compiled_for_wgmma =
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL) && !defined(__CUDACC_RDC__)
     true;
 #else
     false;
