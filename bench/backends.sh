@@ -13,7 +13,8 @@ while (($#)); do
     --filter) filter=${2:?--filter wants a regular expression}; shift 2 ;;
     --min-time) min_time=${2:?--min-time wants seconds}; shift 2 ;;
     --cuda) cuda=1; shift ;;
-    *) echo "backends.sh: unknown option '$1'; wanted --filter, --min-time or --cuda" >&2; exit 2 ;;
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "backends.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
   esac
 done
 cmake/setup.sh

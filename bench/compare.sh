@@ -23,7 +23,8 @@ while (($#)); do
     --data) data=$(realpath -m -- "${2:?--data wants a folder}"); shift 2 ;;
     --python) python=${2:?--python wants a program}; shift 2 ;;
     --programs) programs=$(realpath -m -- "${2:?--programs wants a folder}"); shift 2 ;;
-    *) echo "compare.sh: unknown option '$1'; wanted --cuda, --filter, --rounds, --data, --python or --programs" >&2; exit 2 ;;
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "compare.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
   esac
 done
 [[ $python != */* ]] || python=$(realpath -s -- "$python")  # a link stays one: it may be that of a virtual environment

@@ -4,8 +4,12 @@
 #
 #   bench/main_job.sh DATA [FOLDER]    DATA: the folder of CIFAR-10's binary files; FOLDER: runs/main_job unless given
 set -euo pipefail
-data=$(realpath "${1:?main_job.sh: wanted the folder of CIFAR-10}")
-folder=${2:+$(realpath -m "$2")}
+case ${1:-} in
+  -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+  -*) echo "main_job.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
+data=$(realpath -- "${1:?main_job.sh: wanted the folder of CIFAR-10}")
+folder=${2:+$(realpath -m -- "$2")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 folder=${folder:-runs/main_job}
 programs=build/release/examples

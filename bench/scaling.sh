@@ -19,7 +19,8 @@ while (($#)); do
     --repetitions) repetitions=${2:?--repetitions wants a number}; shift 2 ;;
     --python) python=${2:?--python wants a program}; shift 2 ;;
     --programs) programs=$(realpath -m -- "${2:?--programs wants a folder}"); shift 2 ;;
-    *) echo "scaling.sh: unknown option '$1'; wanted --out, --filter, --repetitions, --python or --programs" >&2; exit 2 ;;
+    -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+    *) echo "scaling.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
   esac
 done
 [[ $python != */* ]] || python=$(realpath -s -- "$python")  # a link stays one: it may be that of a virtual environment

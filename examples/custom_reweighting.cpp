@@ -12,6 +12,7 @@
 #include <lotar/ops/log_sum_exp.hpp>
 
 #include "backend.hpp"
+#include "program.hpp"
 
 /// w_i = N softmax(l_i / scale)_i with l_i the mean loss of image i's two views, so that images which are hard to tell
 /// from the others weigh more; the weights' mean is 1.
@@ -39,7 +40,9 @@ struct HardnessWeights {
   }
 };
 
-int main() {
+namespace {
+
+void print_weights() {
   using lotar::Tensor;
   using B = ExampleBackend;
   B b;
@@ -58,4 +61,11 @@ int main() {
   const auto weights = w.to_host(b), gradient = dz.to_host(b);
   std::printf("weights %.4f %.4f %.4f, loss %.6f\n", weights[0], weights[1], weights[2], loss.to_host(b)[0]);
   std::printf("gradient of the first view of image 2: %.6f %.6f\n", gradient[4], gradient[5]);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Weigh three images by a reweighting of one's own.", "custom_reweighting");
+  return run_program(app, argc, argv, print_weights);
 }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -41,26 +42,29 @@ std::uint64_t peak_memory_bytes() {
 
 /// One line of metrics.jsonl: what the epoch gave, by class group.
 /// @param rate     of the epoch's last update
+/// @param pairs    whether the samples have two views: a distance, and a weight
 /// @param images   seen in these seconds: less than the epoch's if the run was resumed in it
-Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const lotar::Clock& clock, double rate,
-             double images, double seconds) {
+Json metrics(const lotar::SampleRecord& record, const TrainingData& data, const lotar::Clock& clock, bool pairs,
+             double rate, double images, double seconds) {
   const Json losses = group_means(record.loss, data);
+  Json line{{"epoch", clock.epoch + 1},
+            {"step", clock.step},
+            {"loss", losses["all"]},
+            {"learning_rate", rate},
+            {"seconds", seconds},
+            {"images_per_second", images / seconds},
+            {"peak_memory_bytes", peak_memory_bytes()},
+            {"loss_by_group", losses},
+            {"rank_correlation", examples::rank_correlations(record, data.images.labels, data.counts)}};
+  if (!pairs) return line;
   double weighted = 0;
   for (std::size_t i = 0; i < record.loss.size(); ++i)
     weighted += static_cast<double>(record.weight[i]) * static_cast<double>(record.loss[i]);
-  return {{"epoch", clock.epoch + 1},
-          {"step", clock.step},
-          {"loss", losses["all"]},
-          {"weighted_loss", weighted / static_cast<double>(record.loss.size())},
-          {"learning_rate", rate},
-          {"seconds", seconds},
-          {"images_per_second", images / seconds},
-          {"peak_memory_bytes", peak_memory_bytes()},
-          {"distance", group_means(record.distance, data)},
-          {"weight", group_means(record.weight, data)},
-          {"loss_by_group", losses},
-          {"rank_correlation", examples::rank_correlations(record, data.images.labels, data.counts)},
-          {"weight_histogram", examples::weight_histogram(record.weight)}};
+  line["weighted_loss"] = weighted / static_cast<double>(record.loss.size());
+  line["distance"] = group_means(record.distance, data);
+  line["weight"] = group_means(record.weight, data);
+  line["weight_histogram"] = examples::weight_histogram(record.weight);
+  return line;
 }
 
 /// A picture of some samples of the training set beside two views of each.
@@ -120,10 +124,10 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
       lotar::write_checkpoint(run.checkpoint_path(), checkpoint);
     });
   };
-  if (clock.step == 0) save();  // the untrained network, and soon proof that the folder has room
+  if (clock.step == 0 || clock.step >= last) save();  // at the start also soon proof that the folder has room
 
   const examples::TrainingLength length{options.epochs, training.samples(), options.batch_size, last};
-  examples::Progress progress(length, clock.step);
+  std::optional<examples::Progress> progress(std::in_place, length, clock.step);
   examples::Stopwatch epoch_time;
   std::size_t epoch_start = clock.step;
   while (clock.step < last) {
@@ -131,14 +135,14 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
     if (clock.step % options.metrics_every == 0 || training.epoch_complete()) {
       background.check();
       lotar::SampleRecord record = training.record();  // waits, and refuses what is not finite
-      progress.update(clock.step, record.batch_loss[clock.batch - 1]);
+      progress->update(clock.step, record.batch_loss[clock.batch - 1]);
       if (training.epoch_complete()) {
         const auto images = static_cast<double>(length.images_until(clock.step) - length.images_until(epoch_start));
         std::vector<float> projections;
         if constexpr (Method::views == 2) projections = training.projections();
         background.run([&run, &training, &data, record = std::move(record), projections = std::move(projections),
                         now = clock, rate = training.learning_rate(), images, seconds = epoch_time.restart()] {
-          Json line = metrics(record, data, now, rate, images, seconds);
+          Json line = metrics(record, data, now, Method::views == 2, rate, images, seconds);
           if (!projections.empty())
             line["projection"] = examples::projection_metrics(projections, training.network().projections());
           run.append_metrics(line);
@@ -149,6 +153,7 @@ void train(const Options& options, ExampleBackend& b, const TrainingData& data, 
     const bool due = training.epoch_complete() && (clock.epoch + 1) % options.checkpoint_every == 0;
     if (due || clock.step == last) save();
   }
+  progress.reset();  // before the next line
   background.wait();
   examples::write_training_pictures(options.out);
   std::printf("model, checkpoint, metrics and pictures: %s\n", options.out.c_str());

@@ -4,7 +4,11 @@
 #
 #   examples/quickstart.sh [FOLDER]    FOLDER of the run: runs/quickstart unless given; an unfinished run there goes on
 set -euo pipefail
-run=${1:+$(realpath -m "$1")}
+case ${1:-} in
+  -h | --help) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
+  -*) echo "quickstart.sh: unknown option '$1'; see --help" >&2; exit 2 ;;
+esac
+run=${1:+$(realpath -m -- "$1")}
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 run=${run:-runs/quickstart}
 

@@ -30,6 +30,7 @@
 #include "reproduction/results_table.hpp"
 #include "reproduction/run_state.hpp"
 #include "reproduction/score_text.hpp"
+#include "work_folder.hpp"
 
 namespace {
 
@@ -105,11 +106,8 @@ void check_recipe(Recipe& recipe) {
 /// @throws lotar::ConfigError if it has files, and none that says so.
 Recipe recorded_recipe(const fs::path& out, const Recipe& otherwise) {
   if (fs::exists(out / "reproduce.json")) return examples::read_recipe((out / "reproduce.json").string());
-  for (const fs::path& file : examples::detail::files_of(out))
-    if (file.filename() != examples::FolderLock::file_name && !examples::detail::is_leftover(file))
-      throw lotar::ConfigError(out.string() +
-                               ": the folder is not empty and holds no reproduction; name another folder");
-  return otherwise;
+  if (examples::content_of(out).empty()) return otherwise;
+  throw lotar::ConfigError(out.string() + ": the folder is not empty and holds no reproduction; name another folder");
 }
 
 /// Programs, and what every run gives them.
@@ -139,7 +137,6 @@ class Runner {
     } else {
       say(state.stage == Stage::begun ? ": goes on" : "");
     }
-    examples::remove_leftovers(folder);
     fs::remove(folder / "results.json");  // whatever it judged is not yet the end of the training
 
     std::vector<std::string> train{pretrain_, "--out=" + folder.string(), "--data=" + options_.data,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -12,6 +13,7 @@
 #include <lotar/io/json.hpp>
 
 #include "report/run_report.hpp"
+#include "work_folder.hpp"
 
 namespace examples {
 
@@ -47,7 +49,7 @@ inline std::string checkpoint_path(const std::string& folder) {
 
 /// The folder of one training: config.json, metrics.jsonl, the checkpoint, the model, results and pictures.
 ///
-/// A folder belongs to one configuration. Every file in it is whole at any time.
+/// A folder belongs to one configuration, and to one process at a time. Every file in it is whole at any time.
 class RunDirectory {
  public:
   /// Makes the folder of a new run, or opens that of a run to go on with.
@@ -56,7 +58,7 @@ class RunDirectory {
   /// @param resume      whether the run is there already.
   /// @param may_change  keys in which the configuration of a resumed run may differ, as "key" or "object.key".
   /// @throws lotar::ConfigError if a new run's folder has files in it, or there is no run to resume, or its
-  ///         configuration is another: the message names the first difference.
+  ///         configuration is another: the message names the first difference; or if another process is at work there.
   /// @throws lotar::IoError if the folder or config.json cannot be read or written.
   RunDirectory(const std::string& path, const lotar::Json& config, bool resume, const std::set<std::string>& may_change)
       : path_(path) {
@@ -64,16 +66,17 @@ class RunDirectory {
     const bool there = exists(config_path());
     if (resume && !there) throw lotar::ConfigError(path + ": there is no run to resume (no config.json)");
     if (!resume && there) throw lotar::ConfigError(path + ": there is a run already; resume it or name another folder");
-    if (resume) {
-      check_same(lotar::read_json(config_path()), config, may_change);
-    } else {
+    if (!resume) {
       std::error_code error;
       std::filesystem::create_directories(path, error);
       if (!std::filesystem::is_directory(path))
         throw lotar::IoError(path, "cannot make the folder: " + (error ? error.message() : "a file is in its place"));
-      if (!std::filesystem::is_empty(path, error) && !error)
+      if (!content_of(path).empty())
         throw lotar::ConfigError(path + ": the folder is not empty and holds no run; name another folder");
     }
+    lock_.emplace(path);
+    remove_leftovers(path);
+    if (resume) check_same(lotar::read_json(config_path()), config, may_change);
     lotar::write_json(config_path(), config);
     if (exists(metrics_path())) metrics_ = read_metrics(metrics_path());
   }
@@ -122,6 +125,7 @@ class RunDirectory {
   }
 
   std::string path_;
+  std::optional<FolderLock> lock_;
   std::vector<lotar::Json> metrics_;
 };
 

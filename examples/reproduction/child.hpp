@@ -1,8 +1,6 @@
 #pragma once
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,22 +70,5 @@ inline int run_child(const std::vector<std::string>& command) {
   if (WEXITSTATUS(status) == 127) throw lotar::IoError(command.front(), "cannot be run");
   return WEXITSTATUS(status);
 }
-
-/// A folder that no other process works in. Children inherit the lock: it lasts until the last of them has ended.
-class FolderLock {
- public:
-  /// @throws lotar::ConfigError if another process holds it; lotar::IoError if there is no such folder.
-  explicit FolderLock(const std::string& folder)
-      : file_(::open((folder + "/" + file_name).c_str(), O_RDWR | O_CREAT, 0666)) {
-    if (file_.get() < 0) throw lotar::detail::system_error(folder, "cannot write there");
-    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0)
-      throw lotar::ConfigError(folder + ": another reproduce, or a training that it began, is at work there");
-  }
-
-  static constexpr const char* file_name = "reproduce.lock";
-
- private:
-  lotar::detail::Descriptor file_;
-};
 
 }  // namespace examples

@@ -1,10 +1,7 @@
 #pragma once
 
-#include <algorithm>
-#include <cctype>
 #include <filesystem>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <lotar/core/error.hpp>
@@ -14,6 +11,7 @@
 
 #include "../report/run_report.hpp"
 #include "../run_directory.hpp"
+#include "../work_folder.hpp"
 #include "recipe.hpp"
 #include "results_table.hpp"
 
@@ -37,22 +35,6 @@ struct RunState {
 };
 
 namespace detail {
-
-/// What a process that was killed may leave beside a file that it was writing, see AtomicFile.
-inline bool is_leftover(const std::filesystem::path& path) {
-  const std::string name = path.filename().string();
-  const std::size_t at = name.rfind(".tmp");
-  if (at == std::string::npos || at + 4 == name.size()) return false;
-  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(at) + 4, name.end(),
-                     [](unsigned char c) { return std::isdigit(c) != 0 || c == '.'; });
-}
-
-inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  std::error_code missing;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, missing)) files.push_back(entry.path());
-  return files;
-}
 
 /// How the options that a run was made with differ from those it was planned with; "" if they do not.
 inline std::string option_difference(const lotar::Json& config, const lotar::Json& planned) {
@@ -99,23 +81,15 @@ inline RunState inspect_training(const std::filesystem::path& folder, const lota
 /// @param planned  what its config.json must say.
 inline RunState inspect_run(const std::filesystem::path& folder, const lotar::Json& planned) {
   if (!std::filesystem::exists(folder / "config.json")) {
-    for (const auto& file : detail::files_of(folder))
-      if (!detail::is_leftover(file))
-        return {Stage::damaged, folder.string() + ": has no config.json, but " + file.filename().string(), {}, {}};
-    return {};
+    const std::string other = content_of(folder);
+    if (other.empty()) return {};
+    return {Stage::damaged, folder.string() + ": has no config.json, but " + other, {}, {}};
   }
   try {
     return detail::inspect_training(folder, planned);
   } catch (const lotar::IoError& error) {
     return {Stage::damaged, error.what(), {}, {}};
   }
-}
-
-/// Removes what a process that was killed left in a run's folder.
-inline void remove_leftovers(const std::filesystem::path& folder) {
-  std::error_code unimportant;
-  for (const auto& file : detail::files_of(folder))
-    if (detail::is_leftover(file)) std::filesystem::remove(file, unimportant);
 }
 
 }  // namespace examples

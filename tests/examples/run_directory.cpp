@@ -100,6 +100,21 @@ TEST_CASE("a run is resumed with its configuration only, and the first differenc
   CHECK_NOTHROW(RunDirectory(path, other, true, {"versions.compiler", "threads", "max_steps", "checkpoint_every"}));
 }
 
+TEST_CASE("one process works on a run, and what killed ones left goes") {
+  const ScratchFolder folder;
+  const std::string path = folder / "run";
+  std::filesystem::create_directory(path);
+  write_bytes(path + "/config.json.tmp12.0", "{");
+  {
+    const RunDirectory run(path, config(), false, may_change);
+    CHECK(resume(path, config()) == ": another process is at work there");
+  }
+  write_bytes(path + "/model.safetensors.tmp13.0", "");
+  CHECK(resume(path, config()) == "");
+  for (const auto& file : std::filesystem::directory_iterator(path))
+    CHECK(file.path().filename().string().find(".tmp") == std::string::npos);
+}
+
 TEST_CASE("a damaged config.json is refused") {
   const ScratchFolder folder;
   write_bytes(folder / "config.json", "[1]");

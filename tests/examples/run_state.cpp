@@ -51,15 +51,13 @@ TEST_CASE("results of a training that has not ended do not count") {
   CHECK(run.state().stage == Stage::begun);
 }
 
-TEST_CASE("what a killed process left is no run, and goes") {
+TEST_CASE("what a killed process left is no run") {
   const ScratchFolder folder;
   write_bytes(folder / "config.json.tmp123.0", "{");
   CHECK(inspect_run(folder.path(), planned).stage == Stage::fresh);
   write_bytes(folder / "notes.tmpl", "");
   CHECK(inspect_run(folder.path(), planned).stage == Stage::damaged);
   CHECK(inspect_run(folder.path(), planned).fault == folder.path() + ": has no config.json, but notes.tmpl");
-  remove_leftovers(folder.path());
-  CHECK(folder.files() == 1);
 }
 
 TEST_CASE("damage is found where it matters") {

@@ -24,3 +24,4 @@ for method in "bcl --augmentation bcl" "sdclr --rand-augment 2 --dclw 0.5 --opti
   grep -q "^${method%% *} " "$work/table"
 done
 grep -q '"protocol": "classifier"' "$work/supervised/results.json"  # its own, no probe
+[[ -s $work/supervised/loss.svg && ! -e $work/supervised/distance.svg ]]  # one view has no distance
