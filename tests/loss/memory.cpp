@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "../test.hpp"
@@ -60,6 +61,22 @@ TEST_CASE("equal losses give a half to all") {
   e.see(0, 1, {2, 2, 2, 2});
   e.memory.refresh(e.b);
   CHECK(e.strengths() == std::vector<double>(4, .5));
+}
+
+TEST_CASE_TEMPLATE("equal losses give a half to any number, also where their mean is not exactly theirs", A, float,
+                   double) {
+  TestBackend b;
+  for (const std::size_t n : {1u, 3u, 74u, 12406u, 50000u})
+    for (const double loss : {2.3, 0.1, 7.123456789, 1e-30}) {
+      CAPTURE(n);
+      CAPTURE(loss);
+      LossMemory<A, TestBackend> memory(b, n);
+      b.fill(memory.losses(), static_cast<A>(loss));
+      memory.refresh(b);
+      std::vector<A> strengths(n);
+      b.download(memory.strengths(), std::span<A>(strengths));
+      CHECK(strengths == std::vector<A>(n, A(.5)));
+    }
 }
 
 TEST_CASE("NaN in the memory shows in every strength") {
