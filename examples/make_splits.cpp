@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/data/dataset.hpp>
 #include <lotar/data/groups.hpp>
 #include <lotar/data/image_list.hpp>
@@ -29,11 +30,8 @@ struct Options {
 
 std::string default_name(const Options& options) {
   if (options.profile == "all") return options.dataset + "_all.txt";
-  std::string ratio = std::to_string(options.ratio);  // without zeros at the end
-  ratio.erase(ratio.find_last_not_of('0') + 1);
-  if (ratio.ends_with('.')) ratio.pop_back();
-  return options.dataset + "_" + options.profile + ratio + "_" + options.order + "_" + options.generator + "_seed" +
-         std::to_string(options.seed) + ".txt";
+  return options.dataset + "_" + options.profile + lotar::number_text(options.ratio) + "_" + options.order + "_" +
+         options.generator + "_seed" + std::to_string(options.seed) + ".txt";
 }
 
 void print(const lotar::Dataset& dataset, const lotar::Split& split, const std::vector<lotar::Group>& groups) {

@@ -12,6 +12,7 @@
 #include <lotar/augment/presets.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/io/json.hpp>
 #include <lotar/train/pretraining.hpp>
 
@@ -125,7 +126,7 @@ inline void check(Options& o) {
   if ((o.method == "lotar" && o.lotar == "none") || (o.method == "bcl" && o.rand_augment == 0) ||
       (o.method == "sdclr" && o.prune == 0) || (o.method == "simclr" && !plain))
     refuse("--method " + o.method + ": contradicts --lotar " + o.lotar + ", --rand-augment " +
-           std::to_string(o.rand_augment) + " and --prune " + std::to_string(o.prune));
+           std::to_string(o.rand_augment) + " and --prune " + lotar::number_text(o.prune));
   if (o.rand_augment < 0) refuse("--rand-augment: wanted at least 0, got " + std::to_string(o.rand_augment));
   if (o.method == "supervised" && (!plain || o.focal > 0 || o.dclw > 0 || o.temperature_high > 0))
     refuse("--method supervised: wanted none of the contrastive losses' options");
@@ -137,7 +138,7 @@ inline void check(Options& o) {
   if (o.precision != "float32" && o.precision != "tf32" && o.precision != "bf16")
     refuse("--precision: wanted float32, tf32 or bf16, got \"" + o.precision + "\"");
   if (!(o.crop_scale >= 0 && o.crop_scale <= 1))
-    refuse("--crop-scale: wanted 0 to 1, got " + std::to_string(o.crop_scale));
+    refuse("--crop-scale: wanted 0 to 1, got " + lotar::number_text(o.crop_scale));
   if (o.checkpoint_every == 0 || o.metrics_every == 0)
     refuse("--checkpoint-every and --metrics-every: wanted at least 1");
 }

@@ -113,10 +113,12 @@ TEST_CASE("draws are the same on every backend, for ever") {
 }
 
 TEST_CASE("options out of range are refused") {
-  CHECK_THROWS_WITH_AS(ColorJitter({.contrast = -1}).check({6, 7}), "ColorJitter: contrast must be >= 0, got -1.000000",
-                       ConfigError);
-  CHECK_THROWS_WITH_AS(ColorJitter({.hue = 0.6}).check({6, 7}), "ColorJitter: hue must be in [0, 0.5], got 0.600000",
+  CHECK_THROWS_WITH_AS(ColorJitter({.contrast = -1}).check({6, 7}),
+                       "ColorJitter: contrast must be finite and >= 0, got -1", ConfigError);
+  CHECK_THROWS_WITH_AS(ColorJitter({.brightness = 1e39}).check({6, 7}),
+                       "ColorJitter: brightness must be finite and >= 0, got 1e+39, which is used as inf", ConfigError);
+  CHECK_THROWS_WITH_AS(ColorJitter({.hue = 0.6}).check({6, 7}), "ColorJitter: hue must be in [0, 0.5], got 0.6",
                        ConfigError);
   CHECK_THROWS_WITH_AS(ColorJitter({.probability = 2}).check({6, 7}),
-                       "ColorJitter: probability must be in [0, 1], got 2.000000", ConfigError);
+                       "ColorJitter: probability must be in [0, 1], got 2", ConfigError);
 }

@@ -40,7 +40,10 @@ TEST_CASE("options and images that do not fit are refused") {
   CHECK_THROWS_WITH_AS(GaussianBlur({.kernel = 4}).check({6, 7}), "GaussianBlur: kernel must be odd, got 4",
                        ConfigError);
   CHECK_THROWS_WITH_AS(GaussianBlur({.sigma_low = 0}).check({6, 7}),
-                       "GaussianBlur: sigma must satisfy 0 < low <= high <= 1000.000000, got 0.000000 and 2.000000",
+                       "GaussianBlur: sigma must satisfy 0 < low <= high <= 1000, got 0 and 2", ConfigError);
+  CHECK_THROWS_WITH_AS(GaussianBlur({.sigma_low = 1e-50}).check({6, 7}),
+                       "GaussianBlur: sigma must satisfy 0 < low <= high <= 1000, got 1e-50 and 2, which are used as 0 "
+                       "and 2",
                        ConfigError);
   CHECK_THROWS_WITH_AS(GaussianBlur({.kernel = 13}).check({6, 7}),
                        "GaussianBlur: a kernel of 13 needs images larger than 6x6, got 6x7", ShapeError);

@@ -27,6 +27,6 @@ TEST_CASE("greying has its probability") {
 }
 
 TEST_CASE("a negative probability is refused") {
-  CHECK_THROWS_WITH_AS(Grayscale{-0.5}.check({6, 7}), "Grayscale: probability must be in [0, 1], got -0.500000",
+  CHECK_THROWS_WITH_AS(Grayscale{-0.5}.check({6, 7}), "Grayscale: probability must be in [0, 1], got -0.5",
                        ConfigError);
 }

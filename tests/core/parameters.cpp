@@ -73,6 +73,21 @@ TEST_CASE("a parameter of no elements takes no place") {
   CHECK(table.count() == 1);
 }
 
+TEST_CASE("more elements than can be counted are refused") {
+  ParameterTable table;
+  constexpr std::size_t many = std::size_t{1} << 32, most = ~std::size_t{63};
+  CHECK_THROWS_WITH_AS(table.add("wide", {many, many + 1}, ParameterKind::linear, ones),
+                       "ParameterTable: \"wide\" has too many elements", ConfigError);
+  CHECK_THROWS_WITH_AS(table.add_statistic("long", {most + 1}, 0), "ParameterTable: \"long\" has too many elements",
+                       ConfigError);
+  CHECK(table.add_statistic("long", {most}, 0) == 0);
+  table.add("one", {1}, ParameterKind::bias, ones);
+  CHECK_THROWS_WITH_AS(table.add("rest", {most - 63}, ParameterKind::bias, ones),
+                       "ParameterTable: \"rest\" has too many elements", ConfigError);
+  CHECK(table.add("rest", {most - 64}, ParameterKind::bias, ones) == 64);
+  CHECK(table.size() == most);
+}
+
 TEST_CASE("a name is taken once, by a parameter or a statistic") {
   ParameterTable table;
   table.add("a", {1}, ParameterKind::bias, ones);

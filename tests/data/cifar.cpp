@@ -64,6 +64,16 @@ TEST_CASE("a fine label of CIFAR-100 that is out of range is refused") {
                        (path + ": at byte 3075: record 1: wanted a label below 100, got 100").c_str(), IoError);
 }
 
+TEST_CASE("a coarse label of CIFAR-100 that is out of range is refused") {
+  const ScratchFolder folder;
+  const std::string path = folder / "test.bin";
+  write_bytes(path, record("\x13\x63", 0) + record("\x14\x63", 0));
+  CifarFormat format = cifar100_format();
+  format.test_records = 2;
+  CHECK_THROWS_WITH_AS(load_cifar(folder.path(), Part::test, format),
+                       (path + ": at byte 3074: record 1: wanted a label below 20, got 20").c_str(), IoError);
+}
+
 TEST_CASE("the official formats") {
   const CifarFormat ten = cifar10_format(), hundred = cifar100_format();
   CHECK(ten.classes.size() == 10);

@@ -80,6 +80,17 @@ TEST_CASE("progress is told in the calling thread, and may end the reading") {
   CHECK_THROWS_AS(load_images(list, "x", {.threads = 2, .progress = stop}), Enough);
 }
 
+TEST_CASE("no more than 256 threads read") {
+  const ScratchFolder folder;
+  ImageList list = write_images(folder, 1);
+  list.paths.assign(600, list.paths[0]);
+  list.labels.assign(600, 0);
+  std::size_t heard = 0;  // by the calling thread, which reads each 256th
+  const auto progress = [&](std::size_t, std::size_t) { ++heard; };
+  load_images(list, "x", {.image_size = 1, .threads = 100000, .progress = progress});
+  CHECK(heard == 3);
+}
+
 TEST_CASE("the first image that cannot be read is named, with any number of threads") {
   const ScratchFolder folder;
   const ImageList list = write_images(folder, 40);

@@ -57,8 +57,8 @@ TEST_CASE("long_tail_sizes refuses") {
   const auto exponential = [](std::size_t head, double ratio, std::size_t classes) {
     return long_tail_sizes(Profile::exponential, head, ratio, classes);
   };
-  CHECK_THROWS_WITH_AS(exponential(10, 0.5, 10),
-                       "long tail: wanted a finite imbalance ratio of at least 1, got 0.500000", ConfigError);
+  CHECK_THROWS_WITH_AS(exponential(10, 0.5, 10), "long tail: wanted a finite imbalance ratio of at least 1, got 0.5",
+                       ConfigError);
   CHECK_THROWS_WITH_AS(exponential(10, std::numeric_limits<double>::quiet_NaN(), 10),
                        "long tail: wanted a finite imbalance ratio of at least 1, got nan", ConfigError);
   CHECK_THROWS_WITH_AS(exponential(10, std::numeric_limits<double>::infinity(), 10),
@@ -66,7 +66,7 @@ TEST_CASE("long_tail_sizes refuses") {
   CHECK_THROWS_WITH_AS(exponential(10, 100, 1), "long tail: wanted at least 2 classes, got 1", ConfigError);
   CHECK_THROWS_WITH_AS(exponential(10, 100, 2),
                        "long tail: class 2 of 2 from the head would be empty, with 10 images in the head and imbalance "
-                       "ratio 100.000000",
+                       "ratio 100",
                        ConfigError);
 }
 

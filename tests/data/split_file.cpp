@@ -154,11 +154,14 @@ TEST_CASE("write_split refuses what read_split would") {
   CHECK(refusal(make_split(labelled(), {9, 4, 11}, "two\nlines")) ==
         "write_split: wanted a name and a note of one line each");
   CHECK(changed([](Split& s) { s.dataset += '\n'; }) == "write_split: wanted a name and a note of one line each");
+  CHECK(changed([](Split& s) { s.images = std::size_t{1} << 32; }) ==
+        "write_split: wanted fewer than 2^32 images, got 4294967296");
   CHECK(changed([](Split& s) { s.images = 11; }) == "write_split: wanted indices below 11, got 11");
   CHECK(changed([](Split& s) { s.counts[0] = 3; }) == "write_split: counts of 5 images, got 4 indices");
   CHECK(changed([](Split& s) { s.fingerprint = "0"; }) == "write_split: wanted a fingerprint of 64 hexadecimal digits");
   CHECK(folder.files() == 0);
-  CHECK(refusal(split) == "written");
+  CHECK(changed([](Split& s) { s.images = 0xFFFFFFFF; }) == "written");
+  CHECK(read_split(folder / "file").images == 0xFFFFFFFF);
 }
 
 TEST_CASE("make_split refuses an index out of range") {

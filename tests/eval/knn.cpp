@@ -142,6 +142,6 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_WITH_AS(call(labels, queries, {.k = 0}, predictions), "knn_classify: k must be in [1, 5], got 0",
                        ConfigError);
   CHECK_THROWS_WITH_AS(call(labels, queries, {.k = 1, .temperature = 0}, predictions),
-                       "knn_classify: temperature must be finite and > 0, got 0.000000", ConfigError);
+                       "knn_classify: temperature must be finite and > 0, got 0", ConfigError);
   CHECK_THROWS_AS(call(labels, queries, {.k = 1, .temperature = 1e-60}, predictions), ConfigError);  // 0 as a float
 }

@@ -84,9 +84,9 @@ TEST_CASE("read_npy refuses") {
   CHECK(refusal(npy("{'descr': '<i8', 'fortran_order': True, 'shape': (1,)}", "12345678")) ==
         ": at byte 44: npy header: wanted fortran_order False");
   CHECK(refusal(npy("{'descr': '>i8', 'fortran_order': False, 'shape': (1,)}", "12345678")) ==
-        ": at byte 25: npy header: element type not supported");
+        ": at byte 25: npy header: element type \">i8\" not supported");
   CHECK(refusal(npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", "12345678")) ==
-        ": at byte 24: npy header: element type not supported");
+        ": at byte 24: npy header: element type \"|O\" not supported");
   CHECK(refusal(npy("{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (1,)}", "1234")) ==
         ": at byte 20: npy header: wanted a string");
   CHECK(refusal(npy("{'descr': '<i8', 'fortran_order': False}", "")) ==

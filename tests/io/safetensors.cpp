@@ -119,7 +119,11 @@ TEST_CASE("read_safetensors refuses") {
         ": a tensor's name of 4097 bytes, wanted at most 4096");
   write_bytes(path, std::string("\xff\xff\xff\xff\xff\xff\xff\x7f{}", 10));
   CHECK_THROWS_WITH_AS(read_safetensors(path),
-                       (path + ": at byte 0: a header of 9223372036854775807 bytes in a file of 10").c_str(), IoError);
+                       (path + ": at byte 0: wanted a header of at most 2 bytes, got 9223372036854775807").c_str(),
+                       IoError);
+  const std::string most(1 << 24, ' ');
+  CHECK(refusal("{}" + most.substr(2), "") == "read");
+  CHECK(refusal("{}" + most, "") == ": at byte 0: wanted a header of at most 16777216 bytes, got 16777218");
 }
 
 TEST_CASE("get and write_safetensors refuse") {
@@ -140,6 +144,10 @@ TEST_CASE("get and write_safetensors refuse") {
   file.tensors.clear();
   file.set<float>("\xff", {2}, two);
   CHECK_THROWS_AS(write_safetensors(path, file), IoError);
+  file.tensors.clear();
+  file.metadata["text"] = std::string(1 << 24, 'x');
+  CHECK_THROWS_WITH_AS(write_safetensors(path, file), "write_safetensors: a header of 16777248 bytes is too long",
+                       ConfigError);
   CHECK(folder.files() == 0);
 }
 

@@ -92,7 +92,7 @@ TEST_CASE("what does not fit is refused") {
   const Tensor<double, 1, TestBackend> two(b, {2}), three(b, {3});
   CHECK_THROWS_WITH_AS(focal_losses(b, 2, two.view(), three.view()), "focal_losses: slopes must be [2], got [3]",
                        ShapeError);
-  CHECK_THROWS_WITH_AS(focal_losses(b, 0, two.view(), two.view()),
-                       "focal_losses: gamma must be finite and > 0, got 0.000000", ConfigError);
+  CHECK_THROWS_WITH_AS(focal_losses(b, 0, two.view(), two.view()), "focal_losses: gamma must be finite and > 0, got 0",
+                       ConfigError);
   CHECK_THROWS_AS(focal_losses(b, std::numeric_limits<double>::quiet_NaN(), two.view(), two.view()), ConfigError);
 }

@@ -41,9 +41,10 @@ Result<T> run(const std::vector<T>& z, std::size_t rows, const LotarOptions& opt
 }
 
 /// The weights of given distances.
-std::vector<double> weights(const std::vector<double>& d, double sign) {
+template <class T>
+std::vector<T> weights(const std::vector<T>& d, double sign) {
   TestBackend b;
-  const Tensor<double, 1, TestBackend> td(b, {d.size()}, d), w(b, {d.size()});
+  const Tensor<T, 1, TestBackend> td(b, {d.size()}, d), w(b, {d.size()});
   lotar_weights(b, td, {.sign = sign}, w);
   return w.to_host(b);
 }
@@ -158,9 +159,28 @@ TEST_CASE("weights have mean 1 and range 1, whatever the shift and scale of the 
   }
 }
 
+TEST_CASE("distances that are nearly equal are weighted as others, and have their gradient") {
+  std::vector<float> d(2048, 1.41421f);
+  for (std::size_t i = 0; i < d.size(); i += 7) d[i] += 3 * 0x1p-23f;  // three roundings more
+  for (const double sign : {1., -1.}) {
+    const auto w = weights(d, sign);
+    double mean = 0;
+    for (const float x : w) mean += static_cast<double>(x) / static_cast<double>(w.size());
+    CHECK(mean == doctest::Approx(1).epsilon(1e-6));
+    const auto [low, high] = std::minmax_element(w.begin(), w.end());
+    CHECK(*low > 0);
+    CHECK(*high < 2);
+  }
+  std::vector<double> far{1, 4, 1, 2, 3, 4, 4}, near = far, g{1, 2, 3, 4, 5, 6, 8};
+  for (double& x : near) x = 1 + 0x1p-52 * x;
+  auto steep = through_weights(near, g);
+  for (double& x : steep) x *= 0x1p-52;
+  check_close(steep, through_weights(far, g), 1e-12);
+}
+
 TEST_CASE("equal distances weigh 1 and have no gradient") {
-  CHECK(weights({.5, .5, .5}, 1) == std::vector<double>{1, 1, 1});
-  CHECK(weights({.1}, -1) == std::vector<double>{1});
+  CHECK(weights<double>({.5, .5, .5}, 1) == std::vector<double>{1, 1, 1});
+  CHECK(weights<double>({.1}, -1) == std::vector<double>{1});
   CHECK(through_weights({2, 2, 2}, {1, 2, 3}) == std::vector<double>{0, 0, 0});
 }
 
@@ -237,7 +257,7 @@ TEST_CASE("the presets") {
                        ConfigError);
 }
 
-TEST_CASE("a sign of 0 gives weight 1 to all") { CHECK(weights({1, 4, 2}, 0) == std::vector<double>{1, 1, 1}); }
+TEST_CASE("a sign of 0 gives weight 1 to all") { CHECK(weights<double>({1, 4, 2}, 0) == std::vector<double>{1, 1, 1}); }
 
 TEST_CASE("bad input is refused") {
   TestBackend b;
@@ -247,7 +267,7 @@ TEST_CASE("bad input is refused") {
                        ShapeError);
   CHECK_THROWS_WITH_AS(view_distances(b, z, {}, three), "view_distances: d must be [2], got [3]", ShapeError);
   CHECK_THROWS_WITH_AS(lotar_weights(b, two, {}, three), "lotar_weights: w must be [2], got [3]", ShapeError);
-  CHECK_THROWS_WITH_AS(lotar_weights(b, two, {.sign = .5}, two), "lotar_weights: sign must be 1, -1 or 0, got 0.500000",
+  CHECK_THROWS_WITH_AS(lotar_weights(b, two, {.sign = .5}, two), "lotar_weights: sign must be 1, -1 or 0, got 0.5",
                        ConfigError);
   CHECK_THROWS_WITH_AS(pair_coefficients(b, two, three), "pair_coefficients: coefficients must be [4], got [3]",
                        ShapeError);
@@ -260,5 +280,5 @@ TEST_CASE("bad input is refused") {
   CHECK_THROWS_WITH_AS(lotar_weights_backward(b, z, two, four, {}, odd),
                        "lotar_weights_backward: dz must be [4, 3], got [3, 3]", ShapeError);
   CHECK_THROWS_WITH_AS(lotar_weights_backward(b, z, two, four, {.sign = 2}, z),
-                       "lotar_weights_backward: sign must be 1, -1 or 0, got 2.000000", ConfigError);
+                       "lotar_weights_backward: sign must be 1, -1 or 0, got 2", ConfigError);
 }

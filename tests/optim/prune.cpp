@@ -86,9 +86,10 @@ TEST_CASE("what cannot be pruned is refused") {
   TestBackend b;
   using Pruning = MagnitudePruning<float, TestBackend>;
   const ParameterTable t = table();
-  for (const double fraction : {0., 1., -.1, std::numeric_limits<double>::quiet_NaN()})
+  for (const auto& [fraction, text] :
+       {std::pair{0., "0"}, {1., "1"}, {-1e-9, "-1e-09"}, {std::numeric_limits<double>::quiet_NaN(), "nan"}})
     CHECK_THROWS_WITH_AS(Pruning(b, t, t.size(), fraction),
-                         ("MagnitudePruning: the fraction must be in (0, 1), got " + std::to_string(fraction)).c_str(),
+                         (std::string("MagnitudePruning: the fraction must be in (0, 1), got ") + text).c_str(),
                          ConfigError);
   ParameterTable linear;
   linear.add("w", {2, 2}, ParameterKind::linear, {});

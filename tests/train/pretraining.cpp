@@ -328,7 +328,7 @@ TEST_CASE("what cannot be trained is refused") {
   refuse(options, "batch size: 11 exceeds the 10 samples there are");
   options = training_options();
   options.temperature.low = 0;
-  refuse(options, "temperature: the lowest must be finite and > 0, got 0.000000");
+  refuse(options, "temperature: the lowest must be finite and > 0, got 0");
   options.temperature.low = std::numeric_limits<double>::quiet_NaN();
   refuse(options, "temperature: the lowest must be finite and > 0, got nan");
 

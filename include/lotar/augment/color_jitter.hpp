@@ -2,12 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
 
 #include <lotar/augment/grayscale.hpp>
 #include <lotar/augment/image.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/config.hpp>
-#include <lotar/core/error.hpp>
 #include <lotar/core/math.hpp>
 #include <lotar/core/random.hpp>
 
@@ -90,18 +89,14 @@ struct ColorJitter {
     std::uint8_t order[4] = {0, 1, 2, 3};  ///< of brightness 0, contrast 1, saturation 2, hue 3
   };
 
-  /// @throws ConfigError if a strength is negative or not finite, hue is above 1/2, or the probability not in [0, 1].
+  /// @throws ConfigError if a strength is negative or, as a float, not finite, hue not in [0, 1/2], or the probability
+  ///         not in [0, 1].
   void check(ImageSize) const {
     detail::check_probability("ColorJitter", probability);
-    const auto strength = [](const char* name, double value) {
-      if (!(value >= 0) || !is_finite(value))
-        throw ConfigError(std::string("ColorJitter: ") + name + " must be >= 0, got " + std::to_string(value));
-    };
-    strength("brightness", brightness);
-    strength("contrast", contrast);
-    strength("saturation", saturation);
-    if (!(hue >= 0 && hue <= 0.5))
-      throw ConfigError("ColorJitter: hue must be in [0, 0.5], got " + std::to_string(hue));
+    check_not_negative<float>("ColorJitter", "brightness", brightness);
+    check_not_negative<float>("ColorJitter", "contrast", contrast);
+    check_not_negative<float>("ColorJitter", "saturation", saturation);
+    check_within<float>("ColorJitter", "hue", 0, 0.5, hue);
   }
 
   LOTAR_FN Parameters draw(Random& random, ImageSize) const {

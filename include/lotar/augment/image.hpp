@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 
+#include <lotar/core/checks.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 
 namespace lotar {
 
@@ -76,15 +78,18 @@ namespace detail {
 
 /// Throws ConfigError unless 0 <= value <= 1.
 inline void check_probability(const char* operation, double value) {
-  if (!(value >= 0 && value <= 1))
-    throw ConfigError(std::string(operation) + ": probability must be in [0, 1], got " + std::to_string(value));
+  check_within<float>(operation, "probability", 0, 1, value);
 }
 
-/// Throws ConfigError unless 0 < low <= high <= limit.
+/// Throws ConfigError unless 0 < low <= high <= limit, also once they are rounded to float, as which they are used.
 inline void check_interval(const char* operation, const char* name, double low, double high, double limit) {
-  if (!(low > 0 && low <= high && high <= limit))
-    throw ConfigError(std::string(operation) + ": " + name + " must satisfy 0 < low <= high <= " +
-                      std::to_string(limit) + ", got " + std::to_string(low) + " and " + std::to_string(high));
+  const auto holds = [limit](double a, double b) { return a > 0 && a <= b && b <= limit; };
+  const auto text = [](double a, double b) { return number_text(a) + " and " + number_text(b); };
+  const double used_low = static_cast<float>(low), used_high = static_cast<float>(high);
+  if (holds(low, high) && holds(used_low, used_high)) return;
+  const std::string fault = std::string(operation) + ": " + name +
+                            " must satisfy 0 < low <= high <= " + number_text(limit) + ", got " + text(low, high);
+  throw ConfigError(holds(low, high) ? fault + ", which are used as " + text(used_low, used_high) : fault);
 }
 
 /// Throws ConfigError if an output would have no pixel.

@@ -7,6 +7,7 @@
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
 #include <lotar/core/math.hpp>
+#include <lotar/core/number_text.hpp>
 
 namespace lotar {
 
@@ -17,12 +18,16 @@ struct Normalize {
   double mean[3] = {0, 0, 0};
   double deviation[3] = {1, 1, 1};
 
-  /// @throws ConfigError if a mean is not finite, or a deviation not finite and positive.
+  /// @throws ConfigError if a mean is not finite, or a deviation not finite and positive, or so small that a pixel in
+  ///         [0, 1] could become more than a float holds.
   void check(ImageSize) const {
-    for (std::size_t c = 0; c < 3; ++c)
-      if (!is_finite(mean[c]) || !is_finite(deviation[c]) || !(deviation[c] > 0))
-        throw ConfigError("Normalize: mean must be finite and deviation > 0, got " + std::to_string(mean[c]) + " and " +
-                          std::to_string(deviation[c]) + " for channel " + std::to_string(c));
+    for (std::size_t c = 0; c < 3; ++c) {
+      const auto most = static_cast<float>((1 + abs(mean[c])) / deviation[c]);
+      if (!(deviation[c] > 0) || !is_finite(deviation[c]) || !is_finite(most))
+        throw ConfigError("Normalize: mean and deviation must be finite, deviation > 0, and (1 + |mean|) / deviation " +
+                          ("a finite float, got " + number_text(mean[c])) + " and " + number_text(deviation[c]) +
+                          " for channel " + std::to_string(c));
+    }
   }
 
   template <class Block>

@@ -10,6 +10,7 @@
 #include <lotar/augment/rand_augment/color.hpp>
 #include <lotar/augment/rand_augment/geometry.hpp>
 #include <lotar/core/backend.hpp>
+#include <lotar/core/checks.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
 #include <lotar/core/math.hpp>
@@ -68,8 +69,7 @@ struct RandAugment {
       throw ConfigError("RandAugment: operations must be 1 to " + std::to_string(most_operations) + ", got " +
                         std::to_string(operations));
     detail::check_probability("RandAugment", probability);
-    if (!(magnitude >= 0 && magnitude <= 30))
-      throw ConfigError("RandAugment: magnitude must be in [0, 30], got " + std::to_string(magnitude));
+    check_within<float>("RandAugment", "magnitude", 0, 30, magnitude);
     if (in.height > 1 << 13 || in.width > 1 << 13)
       throw ShapeError("RandAugment: images must be at most 8192x8192, got " + to_string(in));
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/view.hpp>
 
 namespace lotar {
 
@@ -35,14 +36,14 @@ struct Parameter {
 class ParameterTable {
  public:
   /// Declares a trained parameter. @return its offset in the flat parameters.
-  /// @throws ConfigError if the name is taken.
+  /// @throws ConfigError if the name is taken, or std::size_t does not hold the number of elements.
   std::size_t add(std::string name, std::vector<std::size_t> shape, ParameterKind kind, Init init) {
     return add_to(parameters_, size_, std::move(name), std::move(shape), kind, init);
   }
 
   /// Declares a running statistic, kept beside the parameters and not trained. @return its offset in the flat
   /// statistics.
-  /// @throws ConfigError if the name is taken.
+  /// @throws ConfigError if the name is taken, or std::size_t does not hold the number of elements.
   std::size_t add_statistic(std::string name, std::vector<std::size_t> shape, double initial) {
     return add_to(statistics_, statistics_size_, std::move(name), std::move(shape), ParameterKind::norm,
                   Init{Init::Kind::constant, initial});
@@ -68,9 +69,10 @@ class ParameterTable {
     for (const auto* other : {&parameters_, &statistics_})
       for (const Parameter& p : *other)
         if (p.name == name) throw ConfigError("ParameterTable: the name \"" + name + "\" is taken");
+    const std::size_t offset = end, room = ~(alignment - 1) - end;  // up to the last aligned place
     std::size_t n = 1;
-    for (std::size_t e : shape) n *= e;
-    const std::size_t offset = end;
+    if (!detail::multiply(n, shape) || n > room)
+      throw ConfigError("ParameterTable: \"" + name + "\" has too many elements");
     list.push_back({std::move(name), std::move(shape), kind, init, offset, n});
     end += (n + alignment - 1) / alignment * alignment;
     return offset;

@@ -37,13 +37,24 @@ std::string to_string(const Extents<N>& extents) {
   return text + "]";
 }
 
+namespace detail {
+
+/// Multiplies n by sizes. @return whether std::size_t holds the product, and all those on the way to it.
+template <class Sizes>
+bool multiply(std::size_t& n, const Sizes& sizes) {
+  for (const std::size_t size : sizes)
+    if (__builtin_mul_overflow(n, size, &n)) return false;
+  return true;
+}
+
+}  // namespace detail
+
 /// The number of elements. Throws ShapeError "where: ..." if std::size_t does not hold it.
 template <std::size_t N>
 std::size_t checked_size(const char* where, const Extents<N>& extents) {
   std::size_t n = 1;
-  for (const std::size_t e : extents.extent)
-    if (__builtin_mul_overflow(n, e, &n))
-      throw ShapeError(std::string(where) + ": " + to_string(extents) + " has too many elements");
+  if (!detail::multiply(n, extents.extent))
+    throw ShapeError(std::string(where) + ": " + to_string(extents) + " has too many elements");
   return n;
 }
 

@@ -44,15 +44,19 @@ class ImageRoot {
 
   /// The file that a path below the root leads to.
   /// @param where  who names the path, for the message.
-  /// @throws IoError if it is absolute, contains "..", leads out of the root through a link, or to nothing.
+  /// @throws IoError if it is absolute, contains "..", leads out of the root through a link, or to nothing that
+  ///         can be found.
   std::string file(const std::string& where, const fs::path& relative) const {
-    const auto refuse = [&](const char* what) { return IoError(where, "\"" + relative.string() + "\" " + what); };
+    const auto refuse = [&](const std::string& what) {
+      return IoError(where, "\"" + relative.string() + "\" " + what);
+    };
     if (relative.empty() || relative.is_absolute() ||
         std::find(relative.begin(), relative.end(), "..") != relative.end())
       throw refuse("is not a path below the folder of the data set");
     std::error_code error;
     const fs::path real = fs::canonical(root_ / relative, error);
-    if (error) throw refuse("is missing");
+    if (error == std::errc::no_such_file_or_directory) throw refuse("is missing");
+    if (error) throw refuse("cannot be found: " + error.message());
     if (std::mismatch(root_.begin(), root_.end(), real.begin(), real.end()).first != root_.end())
       throw refuse("leads out of the folder of the data set");
     return (root_ / relative).string();

@@ -30,7 +30,7 @@ namespace lotar {
 /// How images of all sizes are read.
 struct LoadOptions {
   std::size_t image_size = 64;  // pixels a side of the squares that they become, 1 to 4096
-  std::size_t threads = 0;      // that read them; 0: one a core. No result depends on it
+  std::size_t threads = 0;      // that read them, at most 256; 0: one a core. No result depends on it
   std::size_t copies = 1;       // of the images that the caller is going to hold: there must be memory for all
   /// Hears now and then, in the calling thread, how many of all images are read.
   std::function<void(std::size_t done, std::size_t all)> progress = {};
@@ -65,7 +65,7 @@ inline std::optional<std::uint64_t> available_memory() {
 /// @throws IoError if a file is missing or not a sound image; the first such in the list, with any number of threads.
 /// @cost   images x size^2 x 3 bytes; a thread decodes one image at a time.
 inline Dataset load_images(ImageList list, std::string name, const LoadOptions& options = {}) {
-  constexpr std::size_t max_size = 4096;
+  constexpr std::size_t max_size = 4096, max_threads = 256;
   const std::size_t size = options.image_size, images = list.paths.size(), bytes = size * size * 3;
   const std::size_t needed = images * bytes * std::max<std::size_t>(options.copies, 1);
   if (size < 1 || size > max_size)
@@ -82,7 +82,7 @@ inline Dataset load_images(ImageList list, std::string name, const LoadOptions& 
   Dataset dataset{std::move(name), std::move(list.classes), make_host_array<std::uint8_t, 4>({images, size, size, 3}),
                   std::move(list.labels)};
   const std::size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  const std::size_t threads = std::min(options.threads > 0 ? options.threads : cores, images);
+  const std::size_t threads = std::min({options.threads > 0 ? options.threads : cores, images, max_threads});
   struct Failure {
     std::size_t image = std::numeric_limits<std::size_t>::max();
     std::exception_ptr error;

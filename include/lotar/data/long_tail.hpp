@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/data/dataset.hpp>
 #include <lotar/data/numpy_random.hpp>
@@ -77,7 +78,7 @@ inline std::vector<std::size_t> long_tail_sizes(Profile profile, std::size_t hea
   if (profile == Profile::all) throw ConfigError("long tail: the profile all has no sizes of its own");
   if (classes < 2) throw ConfigError("long tail: wanted at least 2 classes, got " + std::to_string(classes));
   if (!(ratio >= 1) || !std::isfinite(ratio))
-    throw ConfigError("long tail: wanted a finite imbalance ratio of at least 1, got " + std::to_string(ratio));
+    throw ConfigError("long tail: wanted a finite imbalance ratio of at least 1, got " + number_text(ratio));
   const auto n = static_cast<double>(head), last = static_cast<double>(classes - 1);
   std::vector<std::size_t> sizes(classes);
   for (std::size_t i = 0; i < classes; ++i) {
@@ -91,7 +92,7 @@ inline std::vector<std::size_t> long_tail_sizes(Profile profile, std::size_t hea
     if (sizes[i] == 0)
       throw ConfigError("long tail: class " + std::to_string(i + 1) + " of " + std::to_string(classes) +
                         " from the head would be empty, with " + std::to_string(head) +
-                        " images in the head and imbalance ratio " + std::to_string(ratio));
+                        " images in the head and imbalance ratio " + number_text(ratio));
   }
   return sizes;
 }

@@ -129,7 +129,8 @@ inline std::string split_text(const Split& split) {
 /// Writes a split file, whole or not at all.
 ///
 /// @throws ConfigError for a split that the reader would refuse: an index twice or out of range, an empty class, counts
-///         that are not the number of indices, a name or a note with a line end, a text of more than 256 MiB.
+///         that are not the number of indices, 2^32 images or more, a name or a note with a line end, a text of more
+///         than 256 MiB.
 /// @throws IoError if the file cannot be written.
 inline void write_split(const std::string& path, const Split& split) {
   const auto require = [](bool sound, const std::string& fault) {
@@ -137,6 +138,7 @@ inline void write_split(const std::string& path, const Split& split) {
   };
   require((split.dataset + split.made).find('\n') == std::string::npos, "wanted a name and a note of one line each");
   require(detail::is_sha256(split.fingerprint), "wanted a fingerprint of 64 hexadecimal digits");
+  require(split.images <= 0xFFFFFFFF, "wanted fewer than 2^32 images, got " + std::to_string(split.images));
   const std::string fault = detail::index_fault(split.indices, split.images);
   require(fault.empty(), fault);
   const auto empty = std::find(split.counts.begin(), split.counts.end(), 0u);

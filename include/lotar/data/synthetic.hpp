@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/data/dataset.hpp>
 #include <lotar/data/host_array.hpp>
@@ -36,7 +37,7 @@ inline Dataset make_synthetic(Part part, const SyntheticOptions& options = {}) {
   if (options.side < 1 || options.side > 1024)
     throw ConfigError("make_synthetic: wanted 1 to 1024 pixels a side, got " + std::to_string(options.side));
   if (!(options.noise >= 0 && options.noise <= 255))
-    throw ConfigError("make_synthetic: wanted noise of 0 to 255, got " + std::to_string(options.noise));
+    throw ConfigError("make_synthetic: wanted noise of 0 to 255, got " + number_text(options.noise));
 
   struct Look {
     std::array<int, 2> step;  // 1/256 periods a pixel, across and down

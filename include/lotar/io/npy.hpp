@@ -90,7 +90,7 @@ class NpyHeader {
   DType dtype(std::string_view name) const {
     for (const DTypeInfo& known : dtypes)
       if (known.npy != nullptr && name == known.npy) return known.type;
-    fail("element type not supported");
+    fail("element type \"" + std::string(name) + "\" not supported");
   }
   std::vector<std::size_t> tuple() {
     std::vector<std::size_t> values;

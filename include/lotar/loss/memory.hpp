@@ -42,12 +42,14 @@ struct MemoryStrengths {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
     const std::size_t n = memory.size();
-    const A* s = memory.data;
-    const A mean = block_sum(block, n, [s](std::size_t i) { return s[i]; }) / static_cast<A>(n);
-    const A most = block_max(block, n, [s, mean](std::size_t i) { return max(s[i] - mean, mean - s[i]); });
+    const A *s = memory.data, first = s[0];
+    // of differences, which are exactly 0 if all memories are equal: their own sum over n need not be one of them
+    const A mean = block_sum(block, n, [=](std::size_t i) { return s[i] - first; }) / static_cast<A>(n);
+    const auto above = [=](std::size_t i) { return (s[i] - first) - mean; };
+    const A most = block_max(block, n, [&above](std::size_t i) { return abs(above(i)); });
     const A equal = A(0.5) + (mean - mean);  // NaN if a memory is
     block.for_each(n, [&](std::size_t i) {
-      strengths(i) = most > A(0) ? clamp(fma((s[i] - mean) / most, A(0.5), A(0.5)), A(0), A(1)) : equal;
+      strengths(i) = most > A(0) ? clamp(fma(above(i) / most, A(0.5), A(0.5)), A(0), A(1)) : equal;
     });
   }
 };
@@ -57,7 +59,8 @@ struct MemoryStrengths {
 /// BCL's memory: how hard each sample has been to learn, from the loss it had in the epochs so far.
 ///
 /// A sample's memory s is its loss in the first epoch and a moving average later; at the end of an epoch all become
-/// strengths M = ((s - mean s) / max |s - mean s| + 1) / 2 in [0, 1], by which the next epoch's views are augmented.
+/// strengths M = ((s - mean s) / max |s - mean s| + 1) / 2 in [0, 1], by which the next epoch's views are augmented;
+/// 1/2 if all are equal.
 ///
 /// @source Zhou et al., Contrastive learning with boosted memorization, ICML 2022.
 template <class A, Backend B>

@@ -6,6 +6,7 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/math.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/ops/normalize_rows.hpp>
 #include <lotar/ops/reduce.hpp>
@@ -113,19 +114,24 @@ struct ViewDistanceBackward {
 /// What the weights need to know of the distances, by all threads of a block.
 template <class T>
 struct Spread {
-  T mean, low, high;
+  T low, high;
+  T mean;   ///< of d - low, as that of d itself is rounded, which shows where all are nearly equal
   T slope;  ///< sign / (high - low), or 0 if all are equal, or so nearly so that it overflows
 
   template <class Block, class Memory>
   LOTAR_FN Spread(Block& block, const View<const T, 1, Memory>& d, T sign) {
     const T* x = d.data;
     const auto value = [x](std::size_t i) { return x[i]; };
-    mean = block_sum(block, d.size(), value) / static_cast<T>(d.size());
     low = block_min(block, d.size(), value);
     high = block_max(block, d.size(), value);
+    const auto above = [x, least = low](std::size_t i) { return x[i] - least; };
+    mean = block_sum(block, d.size(), above) / static_cast<T>(d.size());
     slope = sign / (high - low);
     if (!is_finite(slope)) slope = T(0);
   }
+
+  /// d less its mean, scaled to [-1, 1].
+  LOTAR_FN T operator()(T d) const { return slope * ((d - low) - mean); }
 };
 
 template <class T, class Memory>
@@ -137,7 +143,7 @@ struct LotarWeights {
   template <class Block>
   LOTAR_FN void operator()(Block& block, std::size_t) const {
     const Spread<T> spread(block, d, sign);
-    block.for_each(d.size(), [&](std::size_t i) { w(i) = T(1) + spread.slope * (d(i) - spread.mean); });
+    block.for_each(d.size(), [&](std::size_t i) { w(i) = T(1) + spread(d(i)); });
   }
 };
 
@@ -153,7 +159,7 @@ struct LotarWeightsBackward {
     const std::size_t n = d.size();
     const T *x = d.data, *l = losses.data;
     const Spread<T> spread(block, d, sign);
-    const T mean = spread.mean, low = spread.low, high = spread.high, slope = spread.slope;
+    const T low = spread.low, high = spread.high, slope = spread.slope;
     const T half = T(0.5) / static_cast<T>(n);
     const auto g = [=](std::size_t i) { return half * (l[i] + l[i + n]); };
     const T g_mean = block_sum(block, n, g) / static_cast<T>(n);
@@ -161,8 +167,7 @@ struct LotarWeightsBackward {
     const T highs = block_sum(block, n, [=](std::size_t i) { return x[i] == high ? T(1) : T(0); });
     // d slope / d (high - low) = -slope^2 sign = -slope / (high - low); one slope goes to the differences, which it
     // brings to [-1, 1], as its square may overflow
-    const T by_range =
-        -sign * slope * block_sum(block, n, [=](std::size_t i) { return g(i) * (slope * (x[i] - mean)); });
+    const T by_range = -sign * slope * block_sum(block, n, [=](std::size_t i) { return g(i) * spread(x[i]); });
     block.for_each(n, [&](std::size_t i) {
       dd(i) =
           slope * (g(i) - g_mean) + by_range * ((x[i] == high ? 1 / highs : T(0)) - (x[i] == low ? 1 / lows : T(0)));
@@ -191,7 +196,7 @@ std::size_t images(const char* where, const View<T, 2, Memory>& z) {
 template <class T>
 T checked_sign(const char* where, double sign) {
   if (sign != 1 && sign != -1 && sign != 0)
-    throw ConfigError(std::string(where) + ": sign must be 1, -1 or 0, got " + std::to_string(sign));
+    throw ConfigError(std::string(where) + ": sign must be 1, -1 or 0, got " + number_text(sign));
   return static_cast<T>(sign);
 }
 

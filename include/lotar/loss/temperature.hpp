@@ -3,11 +3,11 @@
 #include <cmath>
 #include <cstddef>
 #include <numbers>
-#include <string>
 #include <vector>
 
 #include <lotar/core/checks.hpp>
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 
 namespace lotar {
 
@@ -28,8 +28,8 @@ inline std::vector<float> temperatures(const TemperatureOptions& options, std::s
   check_positive<float>("temperature", "the lowest", options.low);
   const double high = options.high == 0 ? options.low : options.high;
   if (!(high >= options.low) || !std::isfinite(static_cast<float>(high)))
-    throw ConfigError("temperature: the highest must be finite and at least the lowest, " +
-                      std::to_string(options.low) + ", got " + std::to_string(options.high));
+    throw ConfigError("temperature: the highest must be finite and at least the lowest, " + number_text(options.low) +
+                      ", got " + number_text(options.high));
   if (options.period == 0) throw ConfigError("temperature: the period must be >= 1 epoch, got 0");
   std::vector<float> all(epochs);
   for (std::size_t i = 0; i < epochs; ++i) {
