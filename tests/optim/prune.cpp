@@ -88,7 +88,7 @@ TEST_CASE("what cannot be pruned is refused") {
   const ParameterTable t = table();
   for (const double fraction : {0., 1., -.1, std::numeric_limits<double>::quiet_NaN()})
     CHECK_THROWS_WITH_AS(Pruning(b, t, t.size(), fraction),
-                         ("MagnitudePruning: the fraction must be in (0, 1), got " + std::to_string(fraction)).c_str(),
+                         ("MagnitudePruning: the fraction must be in (0, 1), got " + number_text(fraction)).c_str(),
                          ConfigError);
   ParameterTable linear;
   linear.add("w", {2, 2}, ParameterKind::linear, {});

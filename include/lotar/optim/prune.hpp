@@ -8,6 +8,7 @@
 
 #include <lotar/core/backend.hpp>
 #include <lotar/core/math.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/ops/radix_select.hpp>
@@ -51,7 +52,7 @@ class MagnitudePruning {
   /// @throws ConfigError for a fraction out of range, or a table without convolutions.
   MagnitudePruning(B& b, const ParameterTable& table, std::size_t size, double fraction) : prunable_(b, {size}) {
     if (!(fraction > 0 && fraction < 1))
-      throw ConfigError("MagnitudePruning: the fraction must be in (0, 1), got " + std::to_string(fraction));
+      throw ConfigError("MagnitudePruning: the fraction must be in (0, 1), got " + number_text(fraction));
     std::vector<std::uint8_t> prunable(size);
     std::size_t n = 0;
     for (const Parameter& p : table.parameters()) {

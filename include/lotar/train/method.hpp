@@ -8,6 +8,7 @@
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/named_arrays.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/cross_entropy.hpp>
 #include <lotar/loss/memory.hpp>
@@ -111,7 +112,7 @@ class Bcl : public Base {
   Bcl(B& b, std::size_t samples, const Base& base = Base{}, const LossMemoryOptions& memory = {})
       : Base(base), momentum_(memory.momentum), memory_(b, samples, memory) {}
 
-  std::string identity() const { return Base::identity() + ", bcl of momentum " + std::to_string(momentum_); }
+  std::string identity() const { return Base::identity() + ", bcl of momentum " + number_text(momentum_); }
 
   /// [samples] where a BoostedRandAugment finds them
   View<const float, 1, typename B::Memory> strengths() const { return memory_.strengths(); }

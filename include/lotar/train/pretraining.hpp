@@ -19,6 +19,7 @@
 #include <lotar/core/clock.hpp>
 #include <lotar/core/distributed.hpp>
 #include <lotar/core/named_arrays.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/io/sha256.hpp>
 #include <lotar/loss/temperature.hpp>
@@ -152,7 +153,7 @@ class Pretraining {
     if (record.first_bad != SampleRecord::none)
       throw NonFiniteError("the loss of step " + std::to_string(record.first_bad) + " (epoch " +
                            std::to_string(record.first_bad / steps_per_epoch() + 1) + ", learning rate " +
-                           std::to_string(host_rates_[record.first_bad]) + ") is not finite");
+                           number_text(host_rates_[record.first_bad]) + ") is not finite");
     return record;
   }
 
