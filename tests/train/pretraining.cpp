@@ -32,6 +32,14 @@ struct Seven : lotar::SimClr {
   }
 };
 
+/// Another, whose state has a name that BCL's has, too.
+struct Losing : lotar::SimClr {
+  template <class A, class B>
+  lotar::NamedArrays<A, B> state() const {
+    return {{"loss", {}}};
+  }
+};
+
 }  // namespace
 
 TEST_CASE("four steps are those composed by hand of views, network, loss and optimizer, to the bit") {
@@ -348,6 +356,9 @@ TEST_CASE("what cannot be trained is refused") {
           lotar::bcl_boosted_augmentation(
               8, lotar::BoostedRandAugment<TestBackend::Memory>{.operations = 2, .strengths = five.strengths()})),
       "BoostedRandAugment: strengths must be [10], got [5]", lotar::ShapeError);
+  using LosingBcl = lotar::Bcl<TestBackend, Losing>;
+  CHECK_THROWS_WITH_AS((Training<TestBackend, LosingBcl>(b, options, LosingBcl(b, 10))),
+                       "Pretraining: the method's state has \"loss\" twice", lotar::ConfigError);
   Training<TestBackend, lotar::Bcl<TestBackend>> forgetful(b, options, std::move(five));
   CHECK_THROWS_WITH_AS(forgetful.step(), "LossMemory: order must be [5], got [10]", lotar::ShapeError);
 }

@@ -64,11 +64,12 @@ struct SimClr {
   template <class A, class B>
   void observe(B&, const Anchors<A, B>&) {}
 
-  /// Called before every epoch but the first.
+  /// Called before every epoch but the first; once more for an epoch that something thrown kept from beginning.
   template <class B>
   void begin_epoch(B&) {}
 
-  /// What the method remembers between steps, for checkpoints: arrays of any length, the same in every step.
+  /// What the method remembers between steps, for checkpoints: arrays of any length, the same in every step, each of a
+  /// name of its own.
   template <class A, class B>
   NamedArrays<A, B> state() const {
     return {};
