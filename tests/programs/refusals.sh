@@ -187,7 +187,7 @@ mkdir "$work/full" && touch "$work/full/file"
 refuse 'not empty' train --out "$work/full"
 refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
 refuse '"other": wanted thesis' "$linear_eval" --run "$work/run" --protocol thesis --protocol other
-refuse 'wanted thesis or sdclr' "$linear_eval" --run "$work/run" --groups other
+refuse 'wanted thesis, sdclr or shots' "$linear_eval" --run "$work/run" --groups other
 refuse 'few-shot "many": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot many
 refuse 'few-shot "-5": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot=-5
 refuse 'class 0 has 500 images, wanted at least 501' "$linear_eval" --run "$work/run" --few-shot 501-shot
