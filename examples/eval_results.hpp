@@ -1,9 +1,11 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <map>
 #include <numeric>
 #include <span>
 #include <string>
@@ -59,33 +61,25 @@ inline ProbeImages choose_images(std::span<const std::int32_t> labels, std::size
   return chosen;
 }
 
-/// Accuracies by both conventions of what a group is; over all images and of each class they are the same.
-struct Scores {
-  lotar::Accuracy thesis, sdclr;
-
-  const lotar::Accuracy& by(lotar::GroupConvention c) const {
-    return c == lotar::GroupConvention::thesis ? thesis : sdclr;
-  }
-};
+/// Accuracies by every convention of what a group is; over all images and of each class they are the same.
+using Scores = std::map<lotar::GroupConvention, lotar::Accuracy>;
 
 /// @param counts  of each class in the long-tailed training set
 inline Scores score(std::span<const std::int32_t> predictions, std::span<const std::int32_t> labels,
                     std::span<const std::size_t> counts) {
-  const auto by = [&](lotar::GroupConvention c) {
-    return lotar::accuracy(predictions, labels, lotar::group_classes(counts, c));
-  };
-  return {by(lotar::GroupConvention::thesis), by(lotar::GroupConvention::sdclr)};
+  Scores scores;
+  for (const auto& [name, convention] : lotar::group_conventions)
+    scores[convention] = lotar::accuracy(predictions, labels, lotar::group_classes(counts, convention));
+  return scores;
 }
 
 inline Scores mean_scores(std::span<const Scores> draws) {
   Scores mean;
-  const auto average = [&](auto part) {
+  for (const auto& [name, convention] : lotar::group_conventions) {
     std::vector<lotar::Accuracy> all;
-    for (const Scores& s : draws) all.push_back(s.*part);
-    mean.*part = lotar::mean_accuracy(all);
-  };
-  average(&Scores::thesis);
-  average(&Scores::sdclr);
+    for (const Scores& s : draws) all.push_back(s.at(convention));
+    mean[convention] = lotar::mean_accuracy(all);
+  }
   return mean;
 }
 
@@ -109,19 +103,23 @@ inline lotar::Json group_json(const lotar::Accuracy& a) {
 }
 
 inline lotar::Json scores_json(const Scores& s, lotar::GroupConvention groups) {
-  lotar::Json thesis = group_json(s.thesis), sdclr = group_json(s.sdclr);
-  thesis["deviation"] = s.thesis.group_deviation;
-  sdclr["deviation"] = s.sdclr.group_deviation;
-  return {{"all", s.by(groups).all},
-          {"groups", group_json(s.by(groups))},
-          {"group_deviation", s.by(groups).group_deviation},
-          {"class_deviation", s.by(groups).class_deviation},
-          {"groups_by_convention", {{"thesis", thesis}, {"sdclr", sdclr}}}};
+  const lotar::Accuracy& a = s.at(groups);
+  lotar::Json json{{"all", a.all},
+                   {"groups", group_json(a)},
+                   {"group_deviation", a.group_deviation},
+                   {"class_deviation", a.class_deviation}};
+  for (const auto& [name, convention] : lotar::group_conventions) {
+    lotar::Json& by = json["groups_by_convention"][name];
+    by = group_json(s.at(convention));
+    by["deviation"] = s.at(convention).group_deviation;
+  }
+  return json;
 }
 
 }  // namespace detail
 
 /// One protocol's part of results.json: accuracies are means over the draws, with their spread if there are several.
+/// Those of a group without classes are not numbers, of which JSON makes null.
 ///
 /// @param untrained  null, or how the network did before its training
 inline lotar::Json results_json(const Judged& judged, const Judged* untrained, const ClassTable& table,
@@ -138,9 +136,9 @@ inline lotar::Json results_json(const Judged& judged, const Judged* untrained, c
   for (std::size_t i = 0; i < judged.classifier.size(); ++i) {
     lotar::Json draw = detail::scores_json(judged.classifier[i], table.groups);
     draw["seed"] = i + 1;
-    draw["knn"] = judged.knn[i].by(table.groups).all;
+    draw["knn"] = judged.knn[i].at(table.groups).all;
     json["draws"].push_back(std::move(draw));
-    all.push_back(judged.classifier[i].by(table.groups).all);
+    all.push_back(judged.classifier[i].at(table.groups).all);
   }
   if (all.size() > 1) json["draw_deviation"] = lotar::spread(all).deviation;
   json["classes"] = lotar::Json::array();
@@ -150,17 +148,17 @@ inline lotar::Json results_json(const Judged& judged, const Judged* untrained, c
     json["classes"].push_back({{"name", table.names[c]},
                                {"training_images", table.counts[c]},
                                {"group", names[static_cast<int>(groups[c])]},
-                               {"accuracy", classifier.thesis.classes[c]},
-                               {"knn", knn.thesis.classes[c]}});
+                               {"accuracy", classifier.at(table.groups).classes[c]},
+                               {"knn", knn.at(table.groups).classes[c]}});
   if (untrained != nullptr) {
     const Scores before = mean_scores(untrained->classifier);
     json["untrained"] = detail::scores_json(before, table.groups);
-    json["untrained"]["knn"] = mean_scores(untrained->knn).by(table.groups).all;
+    json["untrained"]["knn"] = mean_scores(untrained->knn).at(table.groups).all;
   }
   return json;
 }
 
-/// One protocol's part of results.txt, a table in %.
+/// One protocol's part of results.txt, a table in %; "-" for a group without classes.
 ///
 /// @param method  the trained network's name in it
 inline std::string results_text(const std::string& protocol, const std::string& method, const Judged& judged,
@@ -171,14 +169,14 @@ inline std::string results_text(const std::string& protocol, const std::string& 
                      std::to_string(judged.training_images) + " training images\n" +
                      "              Many  Medium     Few     All   kNN All\n";
   const auto row = [&](const std::string& name, const Judged& j) {
-    const lotar::Accuracy a = mean_scores(j.classifier).by(groups);
+    const lotar::Accuracy a = mean_scores(j.classifier).at(groups);
     text += name + std::string(name.size() < 10 ? 10 - name.size() : 0, ' ');
     const auto cell = [](double value, std::size_t width) {
-      const std::string number = fixed(100 * value, 2);
+      const std::string number = std::isfinite(value) ? fixed(100 * value, 2) : "-";
       return std::string(number.size() < width ? width - number.size() : 0, ' ') + number;
     };
     for (const double value : {a.many, a.medium, a.few, a.all}) text += cell(value, 8);
-    text += cell(mean_scores(j.knn).by(groups).all, 10) + "\n";
+    text += cell(mean_scores(j.knn).at(groups).all, 10) + "\n";
   };
   if (untrained != nullptr) row("untrained", *untrained);
   row(method, judged);

@@ -31,7 +31,6 @@ namespace {
 
 using B = ExampleBackend;
 using examples::Judged;
-using examples::Scores;
 using lotar::Json;
 using lotar::Protocol;
 using Classes = lotar::Tensor<std::int32_t, 1, B>;
@@ -123,9 +122,8 @@ class Judge {
     }
     judged.classifier.push_back(scores());
     if (protocol.batch_mean) {
-      Scores& s = judged.classifier.back();
-      s.thesis.all = s.sdclr.all =
-          lotar::batch_mean_accuracy(predicted.to_host(b_), data_.test.labels, probe.batch_size);
+      const double all = lotar::batch_mean_accuracy(predicted.to_host(b_), data_.test.labels, probe.batch_size);
+      for (auto& [convention, accuracy] : judged.classifier.back()) accuracy.all = all;
     }
     const lotar::KnnOptions knn{.k = std::min(lotar::KnnOptions{}.k, labels.size())};
     lotar::knn_classify<float>(b_, training_.rows(0, labels.size()), labels, test_, knn, predicted.view());
@@ -269,7 +267,7 @@ int main(int argc, char** argv) {
                  "How to probe: thesis, thesis_code, standardized, sdclr or bcl; may be given several times")
       ->allow_extra_args(false);
   app.add_option("--groups", options.groups,
-                 "Which classes are Many, Medium and Few: thesis or sdclr; empty: the protocol's");
+                 "Which classes are Many, Medium and Few: thesis, sdclr or shots; empty: the protocol's");
   app.add_option("--few-shot", options.few_shot,
                  "Train the probe on so many images of each class, such as 50, or on 1% of each; none: on all");
   app.add_option("--draws", options.draws, "Average over so many few-shot training sets; 0: as the protocol says")

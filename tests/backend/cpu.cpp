@@ -1,5 +1,7 @@
 #include <lotar/backend/cpu.hpp>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -66,7 +68,22 @@ TEST_CASE("the number of threads") {
   CHECK(Cpu({.threads = 3}).threads() == 3);
   CHECK(Cpu().threads() >= 1);
   CHECK(Cpu({.threads = 3}).fork().threads() == 3);
-  CHECK_THROWS_WITH_AS(Cpu({.threads = -1}), "Cpu: threads must be >= 0, got -1", ConfigError);
+  CHECK_THROWS_WITH_AS(Cpu({.threads = -1}), "Cpu: threads must be in [0, 1024], got -1", ConfigError);
+  CHECK_THROWS_WITH_AS(Cpu({.threads = 1025}), "Cpu: threads must be in [0, 1024], got 1025", ConfigError);
+}
+
+TEST_CASE("a context has all its threads beside one of fewer") {
+  const int cores = Cpu().threads(), threads = cores + 6;
+  const Cpu fewer = cpu(cores + 1);
+  Cpu b = cpu(threads);
+  std::atomic<int> there = 0, met = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  b.for_each_block(static_cast<std::size_t>(threads), Work{100000}, [&](auto&, std::size_t) {
+    ++there;
+    while (there < threads && std::chrono::steady_clock::now() < end) std::this_thread::yield();
+    met += there == threads;
+  });
+  CHECK(met == threads);
 }
 
 TEST_CASE("one thread is the caller's") {

@@ -37,10 +37,18 @@ TEST_CASE("classes are ranked by their images, equal ones by their id") {
   CHECK(group_classes(equal) == std::vector<Group>{many, many, medium, medium, few, few});
 }
 
+TEST_CASE("shots are groups of so many images, which may be empty") {
+  using enum Group;
+  const std::vector<std::size_t> counts{0, 100, 19, 101, 20, 1280};
+  CHECK(group_classes(counts, GroupConvention::shots) == std::vector<Group>{few, medium, few, many, medium, many});
+  CHECK(group_classes(std::vector<std::size_t>(3, 5), GroupConvention::shots) == std::vector<Group>{few, few, few});
+}
+
 TEST_CASE("names, and what is refused") {
   CHECK(parse_group_convention("thesis") == GroupConvention::thesis);
   CHECK(parse_group_convention("sdclr") == GroupConvention::sdclr);
-  CHECK_THROWS_WITH_AS(parse_group_convention("x"), "groups \"x\": wanted thesis or sdclr", ConfigError);
+  CHECK(parse_group_convention("shots") == GroupConvention::shots);
+  CHECK_THROWS_WITH_AS(parse_group_convention("x"), "groups \"x\": wanted thesis, sdclr or shots", ConfigError);
   const std::vector<std::size_t> two{1, 2};
   CHECK_THROWS_WITH_AS(group_classes(two), "group_classes: wanted at least 3 classes, got 2", ConfigError);
 }

@@ -1,4 +1,5 @@
 #include "../../examples/eval_results.hpp"
+#include "../../examples/reproduction/results_table.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -69,7 +70,7 @@ TEST_CASE("the images of a protocol: all, few, and without those held out") {
                        lotar::ConfigError);
 }
 
-TEST_CASE("results: means over the draws, groups by both conventions") {
+TEST_CASE("results: means over the draws, groups by every convention") {
   // Draw 1: classes 1, 1, .5, 0; draw 2: 1, .5, 0, 0.
   const Judged judged{200, 80, 30, {found(5), found(3)}, {found(8), found(4)}};
   const Judged untrained{200, 80, 30, {found(2), found(2)}, {found(1), found(0)}};
@@ -82,6 +83,8 @@ TEST_CASE("results: means over the draws, groups by both conventions") {
   CHECK(by["thesis"]["many"] == 1);
   CHECK(by["thesis"]["medium"] == .5);
   CHECK(by["thesis"]["few"] == 0);
+  CHECK(by["shots"]["medium"].get<double>() == doctest::Approx(2. / 3));  // of three classes
+  CHECK(by["shots"]["few"] == 0);
   const auto deviation = [](std::vector<double> x) { return lotar::detail::population_deviation(x); };
   CHECK(json["group_deviation"].get<double>() == doctest::Approx((deviation({1, .5, 0}) + deviation({.75, 0, 0})) / 2));
   CHECK(by["sdclr"]["deviation"] == json["group_deviation"]);
@@ -116,6 +119,25 @@ TEST_CASE("results of one draw have no spread, and of no untrained network nothi
   CHECK(json["draws"].size() == 1);
   CHECK_FALSE(json.contains("draw_deviation"));
   CHECK_FALSE(json.contains("untrained"));
+}
+
+TEST_CASE("a group without classes is null in results, and a dash in the table") {
+  const Judged judged{800, 0, 1, {found(5)}, {found(8)}};
+  const ClassTable by_shots{table.names, table.counts, GroupConvention::shots};
+  const Json json = lotar::parse_json(results_json(judged, nullptr, by_shots, "0").dump(), "here");
+  CHECK(json["groups"] == Json({{"many", nullptr}, {"medium", 2.5 / 3}, {"few", 0.}}));
+  CHECK(json["group_deviation"] == nullptr);
+  CHECK(json["groups_by_convention"]["shots"]["deviation"] == nullptr);
+  CHECK(json["all"] == 5. / 8);
+  CHECK(json["classes"][2]["group"] == "medium");
+  CHECK(accuracy_chart(json, "here").groups[0].name == "Many");
+  const examples::RunScores scores = run_scores(json, "here");
+  CHECK(std::isnan(scores.probe[0]));
+  CHECK(scores.probe[3] == 62.5);
+  CHECK(results_text("thesis", "lotar", judged, nullptr, GroupConvention::shots) ==
+        "accuracy in %: thesis, 800 training images\n"
+        "              Many  Medium     Few     All   kNN All\n"
+        "lotar            -   83.33    0.00   62.50    100.00\n");
 }
 
 TEST_CASE("the table") {

@@ -78,8 +78,12 @@ TEST_CASE("the number of threads changes no bit") {
   }
 }
 
-TEST_CASE("an unknown name is refused") {
+TEST_CASE("an unknown name, and an option of another optimizer, are refused") {
   TestBackend b;
   CHECK_THROWS_WITH_AS(Any(b, small_table(), {.name = "adamw"}), "optimizer \"adamw\": wanted lars, sgd or adam",
                        ConfigError);
+  CHECK_THROWS_WITH_AS(Any(b, small_table(), {.name = "sgd", .exclude_norm_and_bias = true}),
+                       "optimizer \"sgd\": exclude_norm_and_bias is of lars, wanted false, got true", ConfigError);
+  CHECK_THROWS_WITH_AS(Any(b, small_table(), {.name = "adam", .exclude_norm_and_bias = true}),
+                       "optimizer \"adam\": exclude_norm_and_bias is of lars, wanted false, got true", ConfigError);
 }

@@ -1,6 +1,7 @@
 #include <lotar/optim/schedule.hpp>
 
 #include <cmath>
+#include <cstddef>
 #include <vector>
 
 #include "../test.hpp"
@@ -33,6 +34,9 @@ TEST_CASE("no warm-up, and nothing but warm-up") {
         std::vector<float>{.25f, .5f, .75f, 1});
   CHECK(learning_rates({.learning_rate = 1, .warmup_epochs = 4, .epochs = 1, .steps_per_epoch = 2}) ==
         std::vector<float>{.125f, .25f});
+  CHECK(
+      learning_rates({.learning_rate = 1, .warmup_epochs = std::size_t{1} << 63, .epochs = 1, .steps_per_epoch = 2}) ==
+      std::vector<float>{0x1p-64f, 0x1p-63f});
 }
 
 TEST_CASE("what makes no schedule is refused") {
@@ -50,5 +54,14 @@ TEST_CASE("what makes no schedule is refused") {
   options.final_learning_rate = 0;
   options.steps_per_epoch = 0;
   CHECK_THROWS_WITH_AS(learning_rates(options), "learning_rates: epochs and steps_per_epoch must be >= 1, got 1 and 0",
+                       ConfigError);
+  options.steps_per_epoch = 65536;
+  options.epochs = 65536;
+  CHECK_THROWS_WITH_AS(learning_rates(options),
+                       "learning_rates: wanted at most 4294967295 steps, got 65536 epochs of 65536", ConfigError);
+  options.steps_per_epoch = 2;
+  options.epochs = (std::size_t{1} << 63) + 1;  // whose steps would be 2
+  CHECK_THROWS_WITH_AS(learning_rates(options),
+                       "learning_rates: wanted at most 4294967295 steps, got 9223372036854775809 epochs of 2",
                        ConfigError);
 }

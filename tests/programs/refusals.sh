@@ -70,7 +70,8 @@ refuse 'tf32 is for CUDA; wanted float32 or bf16' train --precision tf32
 refuse 'wanted synchronized or own' train --norms none
 refuse 'wanted 0 to 1' train --crop-scale 2
 refuse '--crop-scale: wanted 0 to 1, got -1e-09' train --crop-scale=-1e-9
-refuse 'threads must be >= 0' train --threads=-1
+refuse 'threads must be in \[0, 1024\], got -1' train --threads=-1
+refuse 'threads must be in \[0, 1024\], got 20000' train --threads=20000
 refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5
 refuse 'imbalance ratio of at least 1, got nan' train --ratio nan
 refuse 'would be empty' train --ratio 1000000
@@ -188,7 +189,7 @@ mkdir "$work/full" && touch "$work/full/file"
 refuse 'not empty' train --out "$work/full"
 refuse 'wanted thesis' "$linear_eval" --run "$work/run" --protocol other
 refuse '"other": wanted thesis' "$linear_eval" --run "$work/run" --protocol thesis --protocol other
-refuse 'wanted thesis or sdclr' "$linear_eval" --run "$work/run" --groups other
+refuse 'wanted thesis, sdclr or shots' "$linear_eval" --run "$work/run" --groups other
 refuse 'few-shot "many": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot many
 refuse 'few-shot "-5": wanted a number of images a class' "$linear_eval" --run "$work/run" --few-shot=-5
 refuse 'class 0 has 500 images, wanted at least 501' "$linear_eval" --run "$work/run" --few-shot 501-shot

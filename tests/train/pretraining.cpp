@@ -32,6 +32,14 @@ struct Seven : lotar::SimClr {
   }
 };
 
+/// Another, whose state has a name that BCL's has, too.
+struct Losing : lotar::SimClr {
+  template <class A, class B>
+  lotar::NamedArrays<A, B> state() const {
+    return {{"loss", {}}};
+  }
+};
+
 }  // namespace
 
 TEST_CASE("four steps are those composed by hand of views, network, loss and optimizer, to the bit") {
@@ -264,7 +272,7 @@ TEST_CASE("a loss that is not finite stops the training with its step named") {
   const Tensor<std::int32_t, 1, TestBackend> of_images(b, {{10}}, labels);
   Training<TestBackend, Supervised> labelled(b, training_options(), Supervised(of_images.view()));
   labelled.run(3);
-  CHECK_THROWS_WITH_AS(labelled.save(), "the loss of step 1 (epoch 1, learning rate 0.033333) is not finite",
+  CHECK_THROWS_WITH_AS(labelled.save(), "the loss of step 1 (epoch 1, learning rate 0.03333333507180214) is not finite",
                        lotar::NonFiniteError);
 }
 
@@ -315,7 +323,7 @@ TEST_CASE("a training goes on under its own method alone") {
   refuse(of("figure"), "lotar of squared l2 distances of raw projections, sign 1");
   refuse(of("normalized"), "lotar of l2 distances of normalized projections, sign 1");
   const lotar::Bcl<TestBackend, Lotar> bcl(b, 10, Lotar{}, {.momentum = 0.5});
-  CHECK(bcl.identity() == "lotar of l2 distances of raw projections, sign 1, bcl of momentum 0.500000");
+  CHECK(bcl.identity() == "lotar of l2 distances of raw projections, sign 1, bcl of momentum 0.5");
 }
 
 TEST_CASE("what cannot be trained is refused") {
@@ -348,6 +356,9 @@ TEST_CASE("what cannot be trained is refused") {
           lotar::bcl_boosted_augmentation(
               8, lotar::BoostedRandAugment<TestBackend::Memory>{.operations = 2, .strengths = five.strengths()})),
       "BoostedRandAugment: strengths must be [10], got [5]", lotar::ShapeError);
+  using LosingBcl = lotar::Bcl<TestBackend, Losing>;
+  CHECK_THROWS_WITH_AS((Training<TestBackend, LosingBcl>(b, options, LosingBcl(b, 10))),
+                       "Pretraining: the method's state has \"loss\" twice", lotar::ConfigError);
   Training<TestBackend, lotar::Bcl<TestBackend>> forgetful(b, options, std::move(five));
   CHECK_THROWS_WITH_AS(forgetful.step(), "LossMemory: order must be [5], got [10]", lotar::ShapeError);
 }

@@ -35,7 +35,7 @@ TEST_CASE("options that no method of 10 samples can be trained with are refused"
       "for norms of their own";
   refuse({.batch_size = 5, .synchronize_norms = false}, alone, 3, 1);
   refuse({.batch_size = 5, .prune = .5, .synchronize_norms = false}, alone, 3);
-  refuse({.batch_size = 4, .prune = 1}, "prune: must be in [0, 1), got 1.000000");
+  refuse({.batch_size = 4, .prune = 1}, "prune: must be in [0, 1), got 1");
   refuse({.batch_size = 4, .objective = {.focal = 2, .dclw = .5}}, "objective: focal and dclw exclude each other");
 }
 

@@ -34,6 +34,16 @@ struct Remembering : TestBackend {
   }
 };
 
+/// A method that cannot begin an epoch at first.
+struct Failing : lotar::SimClr {
+  bool failed = false;
+
+  template <class B>
+  void begin_epoch(B&) {
+    if (!std::exchange(failed, true)) throw lotar::Error("not yet");
+  }
+};
+
 }  // namespace
 
 TEST_CASE("20 steps are 7 steps, a restart and 13 steps, to the bit") {
@@ -100,6 +110,23 @@ TEST_CASE("a checkpoint taken between two epochs goes on as well") {
   second.restore(first.save());
   second.run(2);
   check_same(straight.save(), second.save());
+}
+
+TEST_CASE("an epoch that could not begin begins with the next step, and a checkpoint taken before it goes on") {
+  TestBackend b;
+  PretrainingOptions options = training_options();
+  options.prune = 0.5;
+  Training<TestBackend, lotar::SimClr> straight(b, options), restored(b, options);
+  Training<TestBackend, Failing> failing(b, options);
+  straight.run(6);
+  failing.run(3);
+  CHECK_THROWS_WITH_AS(failing.step(), "not yet", lotar::Error);
+  CHECK(failing.epoch_complete());
+  restored.restore(failing.save());
+  failing.run(3);
+  restored.run(3);
+  check_same(straight.save(), failing.save());
+  check_same(straight.save(), restored.save());
 }
 
 TEST_CASE("a checkpoint keeps how a backend chose to convolve") {

@@ -50,7 +50,7 @@ class Cpu {
 
   using Resource = detail::CpuResource;
 
-  /// @throws ConfigError if the number of threads is negative.
+  /// @throws ConfigError if the number of threads is negative, or more than 1024.
   explicit Cpu(const CpuOptions& options = {}) : shared_(std::make_shared<Shared>(options)) {}
 
   int threads() const { return shared_->threads.count(); }
@@ -248,7 +248,9 @@ class Cpu {
           poison(options.poison_allocations),
           algorithms{options.winograd, options.bf16_products} {}
     static int checked(int threads) {
-      if (threads < 0) throw ConfigError("Cpu: threads must be >= 0, got " + std::to_string(threads));
+      constexpr int most = 1024;
+      if (threads < 0 || threads > most)
+        throw ConfigError("Cpu: threads must be in [0, " + std::to_string(most) + "], got " + std::to_string(threads));
       return threads;
     }
     Pool<Resource> pool;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 
 namespace lotar {
 
@@ -22,8 +23,8 @@ namespace lotar {
 inline std::vector<std::size_t> histogram(std::span<const double> values, double low, double high, std::size_t bins) {
   if (bins == 0) throw ConfigError("histogram: bins must be >= 1, got 0");
   if (!(low < high) || !std::isfinite(high - low))
-    throw ConfigError("histogram: low must be < high and both finite, got " + std::to_string(low) + " and " +
-                      std::to_string(high));
+    throw ConfigError("histogram: low must be < high and both finite, got " + number_text(low) + " and " +
+                      number_text(high));
   std::vector<std::size_t> counts(bins);
   const auto last = static_cast<double>(bins - 1);
   for (const double v : values) {

@@ -13,6 +13,7 @@
 
 #include <lotar/core/checks.hpp>
 #include <lotar/core/clock.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/parameters.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/core/tensor.hpp>
@@ -313,7 +314,7 @@ LinearProbe<A, B> train_linear_probe(B& b, In<A, 2, B> features, In<std::int32_t
     if (!progress && unseen == 0 && epoch + 1 < options.epochs) continue;
     const double loss = static_cast<double>(total.to_host(b)[0]) / static_cast<double>(n);
     if (!std::isfinite(loss))
-      throw NonFiniteError(where + "the loss of epoch " + std::to_string(epoch + 1) + " is " + std::to_string(loss));
+      throw NonFiniteError(where + "the loss of epoch " + std::to_string(epoch + 1) + " is " + number_text(loss));
     double accuracy = std::numeric_limits<double>::quiet_NaN();
     if (unseen > 0) {
       LinearProbe<A, B> probe = unfolded();

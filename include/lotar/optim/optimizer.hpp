@@ -15,7 +15,7 @@ struct OptimizerOptions {
   std::string name = "lars";  ///< lars, sgd or adam
   double momentum = 0.9;      ///< of lars and sgd
   double weight_decay = 5e-4;
-  bool exclude_norm_and_bias = false;  ///< of lars
+  bool exclude_norm_and_bias = false;  ///< of lars alone
 };
 
 /// An optimizer that is chosen while the program runs.
@@ -24,7 +24,7 @@ struct OptimizerOptions {
 template <class A, Backend B>
 class Optimizer {
  public:
-  /// @throws ConfigError for an unknown name, or an option out of its range.
+  /// @throws ConfigError for an unknown name, an option out of its range, or one of lars alone with another.
   Optimizer(B& b, const ParameterTable& table, const OptimizerOptions& options = {})
       : chosen_(make(b, table, options)) {}
 
@@ -46,9 +46,12 @@ class Optimizer {
       return Lars<A, B>(
           b, table,
           {.momentum = o.momentum, .weight_decay = o.weight_decay, .exclude_norm_and_bias = o.exclude_norm_and_bias});
+    if (o.name != "sgd" && o.name != "adam")
+      throw ConfigError("optimizer \"" + o.name + "\": wanted lars, sgd or adam");
+    if (o.exclude_norm_and_bias)
+      throw ConfigError("optimizer \"" + o.name + "\": exclude_norm_and_bias is of lars, wanted false, got true");
     if (o.name == "sgd") return Sgd<A, B>(b, table, {.momentum = o.momentum, .weight_decay = o.weight_decay});
-    if (o.name == "adam") return Adam<A, B>(b, table, {.weight_decay = o.weight_decay});
-    throw ConfigError("optimizer \"" + o.name + "\": wanted lars, sgd or adam");
+    return Adam<A, B>(b, table, {.weight_decay = o.weight_decay});
   }
 
   Any chosen_;

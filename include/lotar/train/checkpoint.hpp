@@ -160,7 +160,9 @@ inline void write_checkpoint(const std::string& path, const Checkpoint& checkpoi
 
 /// Reads what write_checkpoint wrote.
 ///
-/// @throws IoError if the file is missing, cut short, damaged or not a checkpoint.
+/// What the file says of itself is checked, the values in it are not: one that changed on the disk is read as it is.
+/// @throws IoError if the file is missing, cut short, no safetensors file (see read_safetensors) or of another format,
+///         or an array in it is not flat, or holds neither floats nor counters.
 inline Checkpoint read_checkpoint(const std::string& path) {
   Safetensors file = read_safetensors(path);
   const auto format = file.metadata.find("format");

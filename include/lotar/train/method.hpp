@@ -8,6 +8,7 @@
 #include <lotar/core/backend.hpp>
 #include <lotar/core/clock.hpp>
 #include <lotar/core/named_arrays.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/tensor.hpp>
 #include <lotar/loss/cross_entropy.hpp>
 #include <lotar/loss/memory.hpp>
@@ -63,11 +64,12 @@ struct SimClr {
   template <class A, class B>
   void observe(B&, const Anchors<A, B>&) {}
 
-  /// Called before every epoch but the first.
+  /// Called before every epoch but the first; once more for an epoch that something thrown kept from beginning.
   template <class B>
   void begin_epoch(B&) {}
 
-  /// What the method remembers between steps, for checkpoints: arrays of any length, the same in every step.
+  /// What the method remembers between steps, for checkpoints: arrays of any length, the same in every step, each of a
+  /// name of its own.
   template <class A, class B>
   NamedArrays<A, B> state() const {
     return {};
@@ -111,7 +113,7 @@ class Bcl : public Base {
   Bcl(B& b, std::size_t samples, const Base& base = Base{}, const LossMemoryOptions& memory = {})
       : Base(base), momentum_(memory.momentum), memory_(b, samples, memory) {}
 
-  std::string identity() const { return Base::identity() + ", bcl of momentum " + std::to_string(momentum_); }
+  std::string identity() const { return Base::identity() + ", bcl of momentum " + number_text(momentum_); }
 
   /// [samples] where a BoostedRandAugment finds them
   View<const float, 1, typename B::Memory> strengths() const { return memory_.strengths(); }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include <lotar/core/clock.hpp>
 #include <lotar/core/distributed.hpp>
 #include <lotar/core/named_arrays.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/core/random.hpp>
 #include <lotar/io/sha256.hpp>
 #include <lotar/loss/temperature.hpp>
@@ -105,8 +107,9 @@ class Pretraining {
       branch_.emplace(b, *network_.branch());
       pruning_.emplace(b, network_.table(), network_.branch()->size, options_.prune);
     }
+    check_names();
     prune();
-    start_epoch();
+    start({});
   }
 
   Pretraining(const Pretraining&) = delete;  // its recorded steps know where it lies
@@ -123,16 +126,16 @@ class Pretraining {
   /// The learning rate of the last step made; before any, of the first.
   double learning_rate() const { return host_rates_[clock_.step == 0 ? 0 : clock_.step - 1]; }
 
-  /// One update. Begins the next epoch where the last one is over.
+  /// One update. Begins the next epoch where the last one is over; if that throws, the next call begins it anew. After
+  /// anything thrown by the update itself, restore() a checkpoint before going on: norms' statistics and BCL's memory
+  /// may have the batch already, and would take it twice.
   /// @throws ConfigError if the training is done.
   void step() {
     if (done()) throw ConfigError("Pretraining::step: all " + std::to_string(steps()) + " steps are made");
     if (clock_.batch == steps_per_epoch()) {
-      ++clock_.epoch;
-      clock_.batch = 0;
       prune();
       method_.begin_epoch(b_);
-      start_epoch();
+      start({clock_.epoch + 1, 0, clock_.step});
     }
     const std::size_t n = min(options_.batch_size, samples() - std::size_t{clock_.batch} * options_.batch_size);
     auto& recorded = n == options_.batch_size ? whole_step_ : last_step_;
@@ -152,7 +155,7 @@ class Pretraining {
     if (record.first_bad != SampleRecord::none)
       throw NonFiniteError("the loss of step " + std::to_string(record.first_bad) + " (epoch " +
                            std::to_string(record.first_bad / steps_per_epoch() + 1) + ", learning rate " +
-                           std::to_string(host_rates_[record.first_bad]) + ") is not finite");
+                           number_text(host_rates_[record.first_bad]) + ") is not finite");
     return record;
   }
 
@@ -183,8 +186,8 @@ class Pretraining {
     return c;
   }
 
-  /// Goes on from a checkpoint of a training with the same options, images and method, which are compared, and views,
-  /// which are not.
+  /// Goes on from a checkpoint of a training with the same options, images and method by its identity, which are
+  /// compared, and views and labels, which are not.
   /// @throws ConfigError that names the first thing that is another training's; this one is as before then.
   void restore(const Checkpoint& c) {
     for (const auto& [key, value] : identity()) {
@@ -217,8 +220,7 @@ class Pretraining {
     }
     for (const auto& [name, view] : arrays) b_.upload(c.arrays.at(name), view);
     record_.reset(b_);
-    clock_ = {clock->second[0], clock->second[1], clock->second[2]};
-    start_epoch();
+    start({clock->second[0], clock->second[1], clock->second[2]});
   }
 
  private:
@@ -260,16 +262,24 @@ class Pretraining {
     return all;
   }
 
+  /// Refuses a method whose state has a name twice: a checkpoint would keep only one of the two.
+  void check_names() {
+    std::set<std::string> names;
+    for (const auto& [name, view] : method_.template state<A, B>())
+      if (!names.insert(name).second) throw ConfigError("Pretraining: the method's state has \"" + name + "\" twice");
+  }
+
   /// Chooses the weights that this epoch's pruned branch lacks.
   void prune() {
     if (branch_) pruning_->mask(b_, state_.values, branch_->mask);
   }
 
-  /// Draws the epoch's order, and sets what the backend reads of the epoch.
-  void start_epoch() {
-    b_.upload(epoch_order(options_.seed, clock_.epoch, samples()), order_);
-    b_.upload(std::span<const Clock>(&clock_, 1), device_clock_);
-    b_.fill(temperature_.view(), static_cast<A>(host_temperatures_[clock_.epoch]));
+  /// Draws the order of the clock's epoch, sets what the backend reads of it, and goes there.
+  void start(const Clock& clock) {
+    b_.upload(epoch_order(options_.seed, clock.epoch, samples()), order_);
+    b_.upload(std::span<const Clock>(&clock, 1), device_clock_);
+    b_.fill(temperature_.view(), static_cast<A>(host_temperatures_[clock.epoch]));
+    clock_ = clock;
   }
 
   /// The work of one step over n samples: no waiting, nothing from the host but n.

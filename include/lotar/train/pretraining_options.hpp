@@ -2,13 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <iomanip>
-#include <locale>
 #include <map>
-#include <sstream>
 #include <string>
 
 #include <lotar/core/error.hpp>
+#include <lotar/core/number_text.hpp>
 #include <lotar/loss/temperature.hpp>
 #include <lotar/nn/network.hpp>
 #include <lotar/optim/optimizer.hpp>
@@ -58,40 +56,34 @@ inline void check_pretraining(const PretrainingOptions& o, std::size_t samples, 
     throw ConfigError(last_batch + std::to_string(last) + ", of which some of the " + std::to_string(ranks) +
                       " processes have one view: too few for norms of their own");
   check_objective(o.objective);
-  if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + std::to_string(o.prune));
+  if (!(o.prune >= 0 && o.prune < 1)) throw ConfigError("prune: must be in [0, 1), got " + number_text(o.prune));
 }
 
 /// What of the options must be the same in a training that goes on with another's checkpoint.
 inline std::map<std::string, std::string> identity(const PretrainingOptions& o) {
-  const auto number = [](double x) {
-    std::ostringstream text;
-    text.imbue(std::locale::classic());
-    text << std::setprecision(17) << x;
-    return text.str();
-  };
   constexpr const char* stems[] = {"cifar", "imagenet", "unpadded"};
   return {{"arch", o.network.arch},
           {"batch size", std::to_string(o.batch_size)},
-          {"dclw", number(o.objective.dclw)},
+          {"dclw", number_text(o.objective.dclw)},
           {"epochs", std::to_string(o.schedule.epochs)},
           {"exclude norm and bias", std::to_string(o.optimizer.exclude_norm_and_bias)},
-          {"final learning rate", number(o.schedule.final_learning_rate)},
-          {"focal", number(o.objective.focal)},
-          {"highest temperature", number(o.temperature.high)},
-          {"learning rate", number(o.schedule.learning_rate)},
-          {"momentum", number(o.optimizer.momentum)},
+          {"final learning rate", number_text(o.schedule.final_learning_rate)},
+          {"focal", number_text(o.objective.focal)},
+          {"highest temperature", number_text(o.temperature.high)},
+          {"learning rate", number_text(o.schedule.learning_rate)},
+          {"momentum", number_text(o.optimizer.momentum)},
           {"optimizer", o.optimizer.name},
           {"projection", std::to_string(o.network.projection.out)},
           {"projection bottleneck", std::to_string(o.network.projection.bottleneck)},
           {"projector", o.network.projector},
-          {"pruned", number(o.prune)},
+          {"pruned", number_text(o.prune)},
           {"seed", std::to_string(o.seed)},
           {"stem", stems[static_cast<int>(o.network.stem)]},
           {"synchronized norms", std::to_string(o.synchronize_norms)},
-          {"temperature", number(o.temperature.low)},
+          {"temperature", number_text(o.temperature.low)},
           {"temperature period", std::to_string(o.temperature.period)},
           {"warmup epochs", std::to_string(o.schedule.warmup_epochs)},
-          {"weight decay", number(o.optimizer.weight_decay)},
+          {"weight decay", number_text(o.optimizer.weight_decay)},
           {"width", std::to_string(o.network.width)}};
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include <oneapi/tbb/blocked_range.h>
@@ -21,13 +22,24 @@ struct Task {
   void (*call)(const void* body, std::size_t first, std::size_t last);
 };
 
+/// Lets oneTBB have so many threads, more than one a core, for the rest of the process. Of several limits that are in
+/// force it takes the lowest: hence one for all contexts, which is only raised.
+inline void allow_threads(int count) {
+  static std::mutex mutex;
+  static int most = tbb::info::default_concurrency();
+  static std::optional<tbb::global_control> limit;
+  const std::lock_guard lock(mutex);
+  if (count <= most) return;
+  limit.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count));
+  most = count;
+}
+
 /// Threads that run loops. What a loop computes must not depend on which thread runs which part of it.
 class Threads {
  public:
   /// @param count  threads; 0: one a core; 1: the caller's, which may be any
   explicit Threads(int count) : count_(count > 0 ? count : tbb::info::default_concurrency()), arena_(count_) {
-    if (count_ > tbb::info::default_concurrency())
-      more_.emplace(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(count_));
+    allow_threads(count_);
   }
 
   int count() const { return count_; }
@@ -54,7 +66,6 @@ class Threads {
   }
 
   int count_;
-  std::optional<tbb::global_control> more_;
   tbb::task_arena arena_;
 };
 
