@@ -70,8 +70,8 @@ refuse 'tf32 is for CUDA; wanted float32 or bf16' train --precision tf32
 refuse 'wanted synchronized or own' train --norms none
 refuse 'wanted 0 to 1' train --crop-scale 2
 refuse '--crop-scale: wanted 0 to 1, got -1e-09' train --crop-scale=-1e-9
-refuse 'threads must be in \[0, 1024\], got -1' train --threads=-1
-refuse 'threads must be in \[0, 1024\], got 20000' train --threads=20000
+refuse 'threads must be in [0, 1024], got -1' train --threads=-1
+refuse 'threads must be in [0, 1024], got 20000' train --threads=20000
 refuse 'imbalance ratio of at least 1, got 0.5' train --ratio 0.5
 refuse 'imbalance ratio of at least 1, got nan' train --ratio nan
 refuse 'would be empty' train --ratio 1000000

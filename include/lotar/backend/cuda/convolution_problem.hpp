@@ -79,9 +79,9 @@ inline std::string to_string(const ConvolutionProblem& p, const std::array<std::
   return std::string(kinds[static_cast<std::size_t>(p.kind)]) + " of " + storages[static_cast<std::size_t>(p.factors)] +
          " to " + storages[static_cast<std::size_t>(p.result)] + ": x " + to_string(p.extents[0]) + ", filter " +
          to_string(p.extents[1]) + ", stride " + std::to_string(p.conv.stride) + ", padding " +
-         std::to_string(p.conv.padding) + ", beta " + number_text(p.beta) + ", aligned to " + std::to_string(alignment[0]) + ", " +
-         std::to_string(alignment[1]) + " and " + std::to_string(alignment[2]) + " bytes, compute capability " +
-         capability;
+         std::to_string(p.conv.padding) + ", beta " + number_text(p.beta) + ", aligned to " +
+         std::to_string(alignment[0]) + ", " + std::to_string(alignment[1]) + " and " + std::to_string(alignment[2]) +
+         " bytes, compute capability " + capability;
 }
 
 }  // namespace lotar::detail
