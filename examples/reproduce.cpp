@@ -128,8 +128,8 @@ class Runner {
   /// @return what went wrong, "" if nothing did.
   std::string finish(const PlannedRun& run, const std::string& title) const {
     const fs::path folder = fs::path(options_.out) / run.folder();
-    RunState state = examples::inspect_run(folder, run.options);
-    const auto say = [&](const char* what) { std::fprintf(stderr, "== %s%s\n", title.c_str(), what); };
+    RunState state = examples::inspect_run(folder, run);
+    const auto say = [&](const std::string& what) { std::fprintf(stderr, "== %s%s\n", title.c_str(), what.c_str()); };
     if (state.stage == Stage::done) return say(": done already"), "";
     if (state.stage == Stage::another_run) return state.fault;
     if (state.stage == Stage::unjudged || state.stage == Stage::damaged) {
@@ -137,22 +137,26 @@ class Runner {
       say(": damaged, done again");
       if (state.stage == Stage::damaged) fs::remove_all(folder);
     } else {
-      say(state.stage == Stage::begun ? ": goes on" : "");
+      say(state.stage != Stage::begun ? "" : ": goes on" + (state.fault.empty() ? "" : "; was " + state.fault));
     }
     examples::remove_leftovers(folder);
-    fs::remove(folder / "results.json");  // whatever it judged is not yet the end of the training
+    fs::remove(folder / "results.json");  // there is none, or it is not what is planned
 
-    std::vector<std::string> train{pretrain_, "--out=" + folder.string(), "--data=" + options_.data,
-                                   "--threads=" + std::to_string(options_.threads)};
-    if (fs::exists(folder / "config.json")) train.emplace_back("--resume");
-    const std::vector<std::string> own = run.arguments();
-    train.insert(train.end(), own.begin(), own.end());
-    std::vector<std::string> judge{linear_eval_, "--run=" + folder.string(), "--data=" + options_.data,
-                                   "--threads=" + std::to_string(options_.threads)};
-    const std::vector<std::string> how = examples::detail::option_arguments(evaluation_);
-    judge.insert(judge.end(), how.begin(), how.end());
+    const auto call = [&](const std::string& program, const char* where, const lotar::Json& options) {
+      lotar::Json all = options;
+      all.update({{where, folder.string()}, {"data", options_.data}, {"threads", options_.threads}});
+      std::vector<std::string> words = examples::detail::option_arguments(all);
+      words.insert(words.begin(), program);
+      return words;
+    };
+    std::vector<std::vector<std::string>> commands;
+    if (!state.only_judge) {
+      commands.push_back(call(pretrain_, "out", run.options));
+      if (fs::exists(folder / "config.json")) commands.back().emplace_back("--resume");
+    }
+    commands.push_back(call(linear_eval_, "run", evaluation_));
 
-    for (const auto& command : {train, judge}) {
+    for (const auto& command : commands) {
       const int code = examples::run_child(command);
       const std::string program = fs::path(command.front()).filename().string();
       if (code == 3) return program + " met numbers that are not finite";
@@ -160,7 +164,7 @@ class Runner {
       if (code != 0) return program + " failed with exit code " + std::to_string(code);
       if (examples::stopped_by() != 0) return "stopped";
     }
-    state = examples::inspect_run(folder, run.options);
+    state = examples::inspect_run(folder, run);
     return state.stage == Stage::done ? "" : folder.string() + ": the run ended and is not done";
   }
 
@@ -185,7 +189,9 @@ void report(const Recipe& recipe, const fs::path& out) {
   std::vector<examples::RunScores> scores;
   for (const PlannedRun& run : examples::plan(recipe)) {
     const fs::path folder = out / run.folder();
-    runs.push_back({run, examples::inspect_run(folder, run.options)});
+    runs.push_back({run, examples::inspect_run(folder, run)});
+    if (const RunState& state = runs.back().state; state.stage == Stage::begun && !state.fault.empty())
+      std::fprintf(stderr, "reproduce: %s: not in the table: %s\n", run.title().c_str(), state.fault.c_str());
     if (runs.back().state.stage != Stage::done) continue;
     scores.push_back(examples::run_scores(runs.back().state.results, (folder / "results.json").string()));
     scores.back().method = run.method, scores.back().split = run.split, scores.back().seed = run.seed;
@@ -222,8 +228,7 @@ int run_all(const ReproduceOptions& options, const Recipe& recipe, const Recipe&
   const std::vector<PlannedRun> runs = examples::plan(recipe);
   const Runner runner(options, recipe);
   bool all_done = true;
-  for (const PlannedRun& run : runs)
-    all_done &= examples::inspect_run(out / run.folder(), run.options).stage == Stage::done;
+  for (const PlannedRun& run : runs) all_done &= examples::inspect_run(out / run.folder(), run).stage == Stage::done;
   if (!all_done) check_data(recipe, options.data);
 
   std::error_code error;

@@ -65,9 +65,29 @@ TEST_CASE("runs go split by split, each in a folder of its own") {
   CHECK(runs[2].folder() == "simclr_split1_seed4");
   CHECK(runs[7].folder() == "code_split2_seed4");
   CHECK(runs[7].title() == "code, split 2, seed 4");
-  CHECK(runs[7].arguments() == std::vector<std::string>{"--dataset=synthetic", "--epochs=2", "--lotar=thesis_code",
-                                                        "--lr=0.5", "--method=lotar", "--projector=mlp", "--seed=4",
-                                                        "--split-seed=2"});
+  CHECK(detail::option_arguments(runs[7].options) ==
+        std::vector<std::string>{"--dataset=synthetic", "--epochs=2", "--lotar=thesis_code", "--lr=0.5",
+                                 "--method=lotar", "--projector=mlp", "--seed=4", "--split-seed=2"});
+}
+
+TEST_CASE("an empty value is an argument of its own") {
+  CHECK(detail::option_arguments({{"a", ""}, {"b", -1}}) == std::vector<std::string>{"--a", "", "--b=-1"});
+}
+
+TEST_CASE("a run is judged as the recipe says, and as its protocol says where that does not") {
+  Recipe recipe = small_recipe();
+  CHECK(plan(recipe)[0].evaluation ==
+        Json{{"protocol", "thesis"}, {"groups", "thesis"}, {"few-shot", "20"}, {"draws", 1}, {"augmented-copies", 1}});
+  recipe.evaluation = {{"protocol", "sdclr"}, {"groups", "thesis"}};
+  recipe.methods[1].options["method"] = "supervised";
+  CHECK(
+      plan(recipe)[0].evaluation ==
+      Json{{"protocol", "sdclr"}, {"groups", "thesis"}, {"few-shot", "none"}, {"draws", 1}, {"augmented-copies", 30}});
+  CHECK(plan(recipe)[1].evaluation["protocol"] == "classifier");
+  recipe.evaluation = Json::object();
+  CHECK(plan(recipe)[0].evaluation["protocol"] == "thesis");
+  recipe.evaluation["protocol"] = "other";
+  CHECK_THROWS_AS(plan(recipe), lotar::ConfigError);
 }
 
 TEST_CASE("malformed recipes are refused") {

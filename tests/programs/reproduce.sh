@@ -95,6 +95,39 @@ expect 0
 diff <(head -n -2 "$work/stdout") "$work/out/table.txt" || fail "another table"
 [[ $before == "$(models)" ]] || fail "a run that was done was touched"
 
+# results of other options, or of another update than the last, do not count: the run is judged again
+cp -r "$work/out" "$work/judged"
+judge() { "$PROGRAMS/linear_eval" --run "$work/judged/$1" "${@:2}" >/dev/null 2>&1; }
+judge simclr_split1 --protocol standardized --few-shot 3
+judge lotar_split1 --protocol standardized --few-shot 2 --groups sdclr
+judge simclr_split2 --few-shot 2
+sed -i 's/"step": [0-9]*,/"step": 3,/' "$work/judged/lotar_split2/results.json"
+quietly "$PROGRAMS/reproduce" --table-only --out "$work/judged"
+expect 0
+said 'simclr, split 1: not in the table: judged otherwise: few-shot was "3", is now "2"'
+said 'lotar, split 1: not in the table: judged otherwise: groups was "sdclr", is now "thesis"'
+said 'simclr, split 2: not in the table: judged otherwise: protocol was "thesis", is now "standardized"'
+said 'lotar, split 2: not in the table: judged at update 3 of'
+grep -q ': 0 of 4 runs done' "$work/stdout" || fail "results of other options count: $(cat "$work/stdout")"
+judge simclr_split2 --protocol standardized --few-shot 2 --groups thesis --draws 1 --untrained  # in effect as the recipe says
+of_another_version() { sed -i 's/"lotar": "[^"]*"$/"lotar": "0.0.9"/' "$work/judged/$1/config.json"; }
+of_another_version lotar_split1
+model=$(stat -c '%Y %i' "$work/judged/lotar_split1/model.safetensors")
+quietly reproduce --out "$work/judged"
+expect 0
+said '== simclr, split 1 (1 of 4): goes on; was judged otherwise: few-shot was "3", is now "2"'
+said '== simclr, split 2 (3 of 4): done already'
+[[ $model == "$(stat -c '%Y %i' "$work/judged/lotar_split1/model.safetensors")" ]] || fail "another version's training went on"
+cmp "$work/out/table.csv" "$work/judged/table.csv"
+of_another_version lotar_split2
+sed -i 2d "$work/judged/lotar_split2/metrics.jsonl"
+quietly reproduce --out "$work/judged"
+expect 2
+said 'cannot go on with a training that lotar "0.0.9" began (--redo does it again)'
+quietly reproduce --out "$work/judged" --redo
+expect 0
+for run in simclr_split1 lotar_split2; do cmp "$work/out/$run/model.safetensors" "$work/judged/$run/model.safetensors"; done
+
 # another recipe is refused, and so is a run of other options
 refuse() {  # WORDS OPTIONS...: exit code 2 and one line on stderr that has the words
   local words=$1
