@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,14 +14,22 @@
 #include <system_error>
 #include <vector>
 
+#include <lotar/augment/rand_augment.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
-#include <lotar/data/groups.hpp>
+#include <lotar/core/parameters.hpp>
 #include <lotar/data/load.hpp>
 #include <lotar/eval/protocols.hpp>
 #include <lotar/io/atomic_file.hpp>
 #include <lotar/io/json.hpp>
+#include <lotar/loss/reweight.hpp>
+#include <lotar/loss/temperature.hpp>
+#include <lotar/nn/network.hpp>
+#include <lotar/optim/optimizer.hpp>
+#include <lotar/optim/schedule.hpp>
+#include <lotar/train/pretraining_options.hpp>
 
+#include "backend.hpp"
 #include "eval_results.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
@@ -30,6 +39,7 @@
 #include "reproduction/results_table.hpp"
 #include "reproduction/run_state.hpp"
 #include "reproduction/score_text.hpp"
+#include "training_data.hpp"
 
 namespace {
 
@@ -75,30 +85,58 @@ Recipe chosen_recipe(const ReproduceOptions& options) {
   return recipe;
 }
 
-/// Refuses what a run's programs would refuse once it is their turn, and says every option as their config.json will.
-void check_recipe(Recipe& recipe) {
-  for (examples::RecipeMethod& method : recipe.methods) {
+/// Calls f with each of a recipe's methods and what pretrain makes of its options; errors then name the method.
+void for_each_method(auto& recipe, auto f) {
+  for (auto& method : recipe.methods) {
     Options options;
     CLI::App app;
     add_options(app, options);
     std::vector<std::string> arguments = examples::detail::option_arguments(method.options);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
       app.parse(arguments);
       check(options);
-      const lotar::Json said = to_json(options, recipe.backend);
-      for (const auto& [name, value] : method.options.items()) value = said.at(name);
+      f(method, options);
     } catch (const std::exception& error) {
       throw lotar::ConfigError("recipe " + recipe.name + ", method " + method.name + ": " + error.what());
     }
   }
-  for (const auto& [name, value] : recipe.evaluation.items()) {
-    if (name == "protocol")
-      lotar::find_protocol(value);
-    else if (name == "groups")
-      lotar::parse_group_convention(value);
-    else if (name != "few-shot")
+}
+
+/// Refuses what pretrain would refuse of checked options: makes what it trains by, but for what takes memory.
+/// @param images  to train on
+void check_training(const Options& options, const std::string& backend, std::size_t classes, std::size_t images) {
+  auto b = make_backend(1, options.precision == "tf32" && backend == "cpu");
+  const lotar::PretrainingOptions training = pretraining_options(options, classes);
+  lotar::detail::check_pretraining(training, images, 1, options.method == "supervised" ? 1 : 2);
+  const lotar::Network network(training.network);
+  lotar::ParameterTable one;  // the optimizer's memory is as large as the table
+  one.add("one", {1}, lotar::ParameterKind::bias, {});
+  const lotar::Optimizer<float, decltype(b)> optimizer(b, one, training.optimizer);
+  lotar::ScheduleOptions schedule = training.schedule;
+  schedule.steps_per_epoch = 1;
+  lotar::learning_rates(schedule);
+  lotar::temperatures(training.temperature, training.schedule.epochs);
+  const lotar::ImageSize size{32, 32};
+  augmentation(options, size.width, lotar::Normalize{}).check(size);
+  if (options.rand_augment > 0)
+    lotar::RandAugment{.operations = static_cast<std::size_t>(options.rand_augment)}.check(size);
+  if (options.lotar != "none") lotar::lotar_preset(options.lotar);
+}
+
+/// Refuses what a run's programs would refuse once it is their turn, as far as the data does not matter, and says every
+/// option as their config.json will.
+void check_recipe(Recipe& recipe) {
+  for_each_method(recipe, [&](examples::RecipeMethod& method, const Options& options) {
+    lotar::parse_profile(options.profile);
+    check_training(options, recipe.backend, 1, options.batch_size);
+    const lotar::Json said = to_json(options, recipe.backend);
+    for (const auto& [name, value] : method.options.items()) value = said.at(name);
+  });
+  for (const auto& [name, unused] : recipe.evaluation.items())
+    if (name != "protocol" && name != "groups" && name != "few-shot")
       throw lotar::ConfigError("recipe " + recipe.name + ", evaluation: no option \"" + name + "\"");
-  }
+  examples::plan(recipe);  // knows what is said of the evaluation, or refuses it
 }
 
 /// What a folder of runs has been asked for so far.
@@ -211,14 +249,18 @@ void report(const Recipe& recipe, const fs::path& out) {
   std::printf("%s\ntable.txt, table.md, table.csv, results.json and report.html: %s\n", text.c_str(), out.c_str());
 }
 
-/// Refuses missing data, and more images a class than there are, before anything is made.
+/// Refuses missing data, and what a run's programs would refuse of it, before anything is made.
 void check_data(const Recipe& recipe, const std::string& folder) {
   const lotar::Dataset training = lotar::load_dataset(recipe.dataset, folder, lotar::Part::train);
   lotar::load_dataset(recipe.dataset, folder, lotar::Part::test);
-  const lotar::Json few_shot = recipe.evaluation.value("few-shot", lotar::Json("none"));
-  const std::string wanted = few_shot.is_string() ? few_shot.get<std::string>() : few_shot.dump();
-  const lotar::Protocol& protocol = lotar::find_protocol(recipe.evaluation.value("protocol", "thesis"));
-  examples::choose_images(training.labels, training.classes.size(), protocol, wanted, 1);
+  const std::size_t classes = training.classes.size();
+  for_each_method(recipe, [&](const examples::RecipeMethod&, const Options& options) {
+    check_training(options, recipe.backend, classes, choose_split(options, training).indices.size());
+  });
+  const lotar::Protocol& protocol =
+      lotar::find_protocol(examples::detail::evaluation_option(recipe.evaluation, "protocol"));
+  examples::choose_images(training.labels, classes, protocol,
+                          examples::detail::evaluation_option(recipe.evaluation, "few-shot"), 1);
 }
 
 /// Does what is not done yet.
@@ -274,12 +316,12 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<CLI::Option*> of_training{
       app.add_option("--recipe", options.recipe, "thesis, paper, balanced or quick, or a file of one's own"),
-      app.add_option("--methods", options.methods, "Rows of the table, such as simclr,lotar; empty: the recipe's")
+      app.add_option("--methods", options.methods, "Rows of the table, such as simclr,lotar; the recipe's unless given")
           ->delimiter(','),
-      app.add_option("--splits", options.splits, "Values of --split-seed of pretrain; empty: the recipe's")
+      app.add_option("--splits", options.splits, "Values of --split-seed of pretrain; the recipe's unless given")
           ->delimiter(',')
           ->check(not_negative()),
-      app.add_option("--seeds", options.seeds, "Values of --seed of pretrain, averaged; empty: the recipe's")
+      app.add_option("--seeds", options.seeds, "Values of --seed of pretrain, averaged; the recipe's unless given")
           ->delimiter(',')
           ->check(not_negative()),
       app.add_option("--data", options.data, "Folder of the data set's files, or its parent"),

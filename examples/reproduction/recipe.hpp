@@ -281,20 +281,26 @@ inline std::vector<PlannedRun> plan(const Recipe& recipe) {
 /// must be asked for as it was. A method of which no run has a config.json is not there yet.
 ///
 /// @throws lotar::ConfigError that names the first difference.
-inline Recipe merge(const Recipe& before, const Recipe& now, const std::string& where) {
-  const auto comparable = [](const Recipe& recipe, const Recipe& other) {
+inline Recipe merge(const Recipe& before, const Recipe& now, const std::string& folder) {
+  std::set<std::string> there;
+  for (const PlannedRun& run : plan(before))
+    if (std::filesystem::exists(std::filesystem::path(folder) / run.folder() / "config.json")) there.insert(run.method);
+  const auto comparable = [&](const Recipe& recipe, const Recipe& other) {
     lotar::Json methods = lotar::Json::object();
     for (const RecipeMethod& method : recipe.methods)
-      if (other.find(method.name) != nullptr) methods[method.name] = method.options;
+      if (there.contains(method.name) && other.find(method.name) != nullptr) methods[method.name] = method.options;
     return lotar::Json{{"dataset", recipe.dataset},
                        {"backend", recipe.backend},
                        {"evaluation", recipe.evaluation},
                        {"methods", methods}};
   };
   const std::string difference = detail::first_difference(comparable(before, now), comparable(now, before), {});
-  if (!difference.empty()) throw lotar::ConfigError(where + ": holds runs of another recipe: " + difference);
+  if (!there.empty() && !difference.empty())
+    throw lotar::ConfigError(folder + ": holds runs of another recipe: " + difference);
   Recipe all = now;
   all.methods = before.methods;
+  for (RecipeMethod& method : all.methods)
+    if (const RecipeMethod* other = now.find(method.name); other != nullptr) method = *other;
   for (const RecipeMethod& method : now.methods)
     if (all.find(method.name) == nullptr) all.methods.push_back(method);
   const auto unite = [](std::vector<std::uint64_t>& into, const std::vector<std::uint64_t>& more) {

@@ -145,6 +145,8 @@ refuse 'method "byol": recipe tiny has simclr, lotar, never' reproduce --methods
 refuse '--methods: one comes twice' reproduce --methods lotar,lotar
 refuse '--splits' reproduce --splits=-1
 refuse '--splits' reproduce --splits=one
+refuse '--splits: wanted a whole number of at least 0, got ""' reproduce --splits ''
+refuse '--seeds: wanted a whole number of at least 0, got " 2"' reproduce --seeds '1, 2'
 refuse 'data set "svhn": wanted' reproduce --dataset svhn --out "$work/new"
 refuse 'data_batch_1.bin' reproduce --dataset cifar10 --data "$work" --out "$work/new"
 for recipe in examples/recipes/*.json; do  # all are sound: nothing but the data is missing
@@ -158,6 +160,36 @@ refuse 'wanted name=value' reproduce --set lr
 refuse '--colour' reproduce --set colour=red
 refuse 'method simclr: --augmentation: wanted' reproduce --set augmentation=none
 refuse '--threads' reproduce --threads=-1
+while read -r option words; do  # what only a training would refuse, once it is its turn
+  refuse "method simclr: $words" reproduce --set "$option" --out "$work/new"
+done <<'ROWS'
+arch=vgg resnet
+width=0 resnet: width must be >= 1
+projector=mpl projector: the kind must be
+projection=0 projector: widths must be >= 1
+optimizer=sdg optimizer "sdg": wanted
+weight-decay=-1 Sgd: weight_decay must be
+lr=0 learning_rates: learning_rate must be
+epochs=0 learning_rates: epochs
+temperature=0 temperature: the lowest must be
+temperature-high=0.1 temperature: the highest must be
+temperature-period=0 temperature: the period must be
+batch-size=1 batch size: must be >= 2
+batch-size=100000 batch size: 100000 exceeds the
+focal=-1 objective: focal must be
+precision=tf32 --precision: tf32 is for CUDA
+profile=linear profile "linear": wanted
+ratio=0.5 long tail: wanted a finite imbalance ratio
+ROWS
+refuse 'method simclr: --epochs: wanted a whole number of at least 0, got "010"' reproduce --set epochs=010 --out "$work/new"
+sed 's/"readme"/"redme"/' "$work/tiny.json" >"$work/other.json"
+refuse 'method lotar: lotar_preset: there is no "redme"' reproduce --recipe "$work/other.json" --out "$work/new"
+sed 's/"readme"/"readme", "rand-augment": 9/' "$work/tiny.json" >"$work/other.json"
+refuse 'method lotar: RandAugment: operations must be 1 to 8' reproduce --recipe "$work/other.json" --out "$work/new"
+sed 's/"few-shot"/"groups": "other", "few-shot"/' "$work/tiny.json" >"$work/other.json"
+refuse 'groups "other": wanted' reproduce --recipe "$work/other.json" --out "$work/new"
+mkdir "$work/typo" && cp "$work/out/reproduce.json" "$work/typo"  # of which nothing was begun
+refuse 'data_batch_1.bin' reproduce --set width=4 --dataset cifar10 --data "$work" --out "$work/typo"
 refuse '--recipe: of no use with --table-only' reproduce --table-only
 refuse 'there is no reproduction' "$PROGRAMS/reproduce" --table-only --out "$work/new"
 refuse 'the folder is not empty and holds no reproduction' reproduce --out "$work/alone"
@@ -206,11 +238,12 @@ said 'lotar_split1: cannot go on with other options: lr was 0.3, is now 0.1'
 [[ -s $work/damaged/lotar_split1/results.json ]] || fail "a sound run was removed"
 
 # more methods, seeds and splits; a training that goes non-finite stops nothing but itself
-quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --out "$work/out"
+quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --data '' --out "$work/out"
 expect 2
 said 'reproduce: never, split 1: pretrain met numbers that are not finite'
 said 'reproduce: never, split 1, seed 2: pretrain met numbers that are not finite'
 said '== simclr, split 1, seed 2 (4 of 4)'
 [[ -s $work/out/simclr_split1_seed2/results.json ]] || fail "no second seed"
+grep -q '"data": "",' "$work/out/simclr_split1_seed2/config.json" || fail "an empty value became another"
 grep -q '^lotar  *2 ' "$work/stdout" || fail "a method that was there is gone from the table"
 grep -Eq '^never +0( +-){5}$' "$work/stdout" || fail "a failed method has numbers"
