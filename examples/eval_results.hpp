@@ -32,6 +32,42 @@ struct ProbeImages {
 
 inline bool is_few_shot(const std::string& few_shot) { return few_shot != "none" && few_shot != "0"; }
 
+/// The protocol of a name, its groups by another convention unless that is "". A network that classifies by itself is
+/// judged by that alone.
+/// @throws lotar::ConfigError for a name that there is not.
+inline lotar::Protocol choose_protocol(const std::string& name, const std::string& groups, bool classifies) {
+  lotar::Protocol chosen = lotar::find_protocol(name);
+  if (classifies) chosen = {.name = "classifier", .probe = {}, .groups = chosen.groups};
+  if (!groups.empty()) chosen.groups = lotar::parse_group_convention(groups);
+  return chosen;
+}
+
+/// How many training sets --draws means.
+inline std::size_t draw_count(const lotar::Protocol& protocol, const std::string& few_shot, std::size_t draws) {
+  if (!is_few_shot(few_shot)) return 1;
+  return draws > 0 ? draws : protocol.few_shot_draws;
+}
+
+/// How many copies of the training features --augmented-copies means.
+inline std::size_t copy_count(const lotar::Protocol& protocol, const std::string& few_shot, std::size_t copies) {
+  if (!protocol.crop_flip && !protocol.batch_statistics) return 1;
+  const std::size_t epochs = protocol.options(is_few_shot(few_shot)).epochs;
+  const std::size_t wanted = copies > 0 ? copies : protocol.copies;
+  return wanted == 0 ? epochs : std::min(wanted, epochs);
+}
+
+/// The options of `linear_eval` that accuracies depend on, with what they leave to the protocol.
+/// @param protocol  see choose_protocol, which has had the same groups
+inline lotar::Json evaluation_json(const lotar::Protocol& protocol, const std::string& groups,
+                                   const std::string& few_shot, std::size_t draws, std::size_t copies) {
+  const char* its_groups = protocol.groups == lotar::GroupConvention::sdclr ? "sdclr" : "thesis";
+  return {{"protocol", protocol.name},
+          {"groups", groups.empty() ? its_groups : groups},
+          {"few-shot", is_few_shot(few_shot) ? few_shot : "none"},
+          {"draws", draw_count(protocol, few_shot, draws)},
+          {"augmented-copies", copy_count(protocol, few_shot, copies)}};
+}
+
 /// The images for one draw: first those held out, which are the same in every draw, then of the rest a few-shot subset.
 ///
 /// @param few_shot  see few_shot_sizes; none or 0 for all images
@@ -102,16 +138,16 @@ inline lotar::Json group_json(const lotar::Accuracy& a) {
   return {{"many", a.many}, {"medium", a.medium}, {"few", a.few}};
 }
 
-inline lotar::Json scores_json(const Scores& s, lotar::GroupConvention groups) {
-  const lotar::Accuracy& a = s.at(groups);
+inline lotar::Json scores_json(const Scores& s, lotar::GroupConvention convention) {
+  const lotar::Accuracy& a = s.at(convention);
   lotar::Json json{{"all", a.all},
                    {"groups", group_json(a)},
                    {"group_deviation", a.group_deviation},
                    {"class_deviation", a.class_deviation}};
-  for (const auto& [name, convention] : lotar::group_conventions) {
+  for (const auto& [name, other] : lotar::group_conventions) {
     lotar::Json& by = json["groups_by_convention"][name];
-    by = group_json(s.at(convention));
-    by["deviation"] = s.at(convention).group_deviation;
+    by = group_json(s.at(other));
+    by["deviation"] = s.at(other).group_deviation;
   }
   return json;
 }

@@ -78,7 +78,7 @@ class Judge {
 
   Judged operator()(const Protocol& protocol) {
     const bool few = examples::is_few_shot(eval_.few_shot);
-    const std::size_t draws = !few ? 1 : eval_.draws > 0 ? eval_.draws : protocol.few_shot_draws;
+    const std::size_t draws = examples::draw_count(protocol, eval_.few_shot, eval_.draws);
     const auto frozen = [&] { return std::pair(state_.values.to_host(b_), state_.statistics.to_host(b_)); };
     const auto before = frozen();
     Judged judged;
@@ -93,12 +93,9 @@ class Judge {
 
   void judge_draw(const Protocol& protocol, bool few, std::uint64_t seed, Judged& judged) {
     const lotar::LinearProbeOptions& probe = protocol.options(few);
-    Seen seen{examples::choose_images(data_.training.labels, data_.counts.size(), protocol, eval_.few_shot, seed),
-              protocol.crop_flip, protocol.batch_statistics, protocol.unpadded_stem};
-    if (seen.crop_flip || seen.batch_statistics) {
-      const std::size_t wanted = eval_.augmented_copies > 0 ? eval_.augmented_copies : protocol.copies;
-      seen.copies = wanted == 0 ? probe.epochs : std::min(wanted, probe.epochs);
-    }
+    const Seen seen{examples::choose_images(data_.training.labels, data_.counts.size(), protocol, eval_.few_shot, seed),
+                    protocol.crop_flip, protocol.batch_statistics, protocol.unpadded_stem,
+                    examples::copy_count(protocol, eval_.few_shot, eval_.augmented_copies)};
     see(seen, probe.batch_size);
     judged.training_images = has_classifier(options_)
                                  ? std::accumulate(data_.counts.begin(), data_.counts.end(), std::size_t{0})
@@ -184,10 +181,9 @@ class Judge {
 /// The protocols asked for; of a network that classifies by itself only that is judged.
 std::vector<Protocol> choose_protocols(const EvalOptions& eval, const Options& options) {
   std::vector<Protocol> chosen;
-  for (const std::string& name : eval.protocols) chosen.push_back(lotar::find_protocol(name));
-  if (has_classifier(options)) chosen = {{.name = "classifier", .probe = {}, .groups = chosen[0].groups}};
-  for (Protocol& p : chosen)
-    if (!eval.groups.empty()) p.groups = lotar::parse_group_convention(eval.groups);
+  for (const std::string& name : eval.protocols)
+    chosen.push_back(examples::choose_protocol(name, eval.groups, has_classifier(options)));
+  if (has_classifier(options)) chosen.erase(chosen.begin() + 1, chosen.end());
   if (eval.draws > 1 && !examples::is_few_shot(eval.few_shot))
     throw lotar::ConfigError("--draws: all training images are drawn in one way only; wanted --few-shot with it");
   return chosen;
@@ -227,8 +223,10 @@ void evaluate(const EvalOptions& eval) {
   std::string text;
   for (std::size_t i = 0; i < protocols.size(); ++i) {
     const Judged* before = eval.untrained ? &untrained[i] : nullptr;
-    by_protocol[protocols[i].name] =
-        examples::results_json(trained[i], before, {whole.classes, split.counts, protocols[i].groups}, eval.few_shot);
+    Json& one = by_protocol[protocols[i].name];
+    one = examples::results_json(trained[i], before, {whole.classes, split.counts, protocols[i].groups}, eval.few_shot);
+    one["evaluation"] =
+        examples::evaluation_json(protocols[i], eval.groups, eval.few_shot, eval.draws, eval.augmented_copies);
     text += examples::results_text(protocols[i].name, options.method, trained[i], before, protocols[i].groups);
   }
   Json results = by_protocol[protocols[0].name];
@@ -244,8 +242,9 @@ void evaluate(const EvalOptions& eval) {
     if (step->second != steps->second)
       text = "The training was at update " + step->second + " of " + steps->second + ".\n" + text;
   }
+  std::fputs(text.c_str(), stdout);  // first: it is not lost where nothing can be written
+  std::fflush(stdout);
   lotar::write_file_atomically(path("results.txt"), text);
-  std::fputs(text.c_str(), stdout);
   std::vector<std::string> pictures = examples::write_training_pictures(eval.run);
   pictures.push_back(path("accuracy.svg"));
   lotar::write_file_atomically(pictures.back(),

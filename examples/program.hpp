@@ -3,22 +3,29 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <istream>
 #include <memory>
 #include <new>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <lotar/core/error.hpp>
 #include <lotar/io/json.hpp>
 
-/// Refuses negative numbers for an option that has none, which CLI11 would wrap to large ones.
+/// Refuses all but whole numbers of at least 0, in decimal digits: CLI11 would wrap what is negative, cut what is too
+/// large, and take "" in a list for 0 and "010" for 8.
 inline CLI::Validator not_negative() {
   const auto check = [](const std::string& text) {
-    return text.starts_with('-') ? "wanted a number of at least 0, got " + text : std::string();
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool sound = error == std::errc() && std::to_string(number) == text;
+    return sound ? std::string() : "wanted a whole number of at least 0, got \"" + text + "\"";
   };
   return CLI::Validator(check, "", "not_negative");
 }

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,14 +14,22 @@
 #include <system_error>
 #include <vector>
 
+#include <lotar/augment/rand_augment.hpp>
 #include <lotar/core/config.hpp>
 #include <lotar/core/error.hpp>
-#include <lotar/data/groups.hpp>
+#include <lotar/core/parameters.hpp>
 #include <lotar/data/load.hpp>
 #include <lotar/eval/protocols.hpp>
 #include <lotar/io/atomic_file.hpp>
 #include <lotar/io/json.hpp>
+#include <lotar/loss/reweight.hpp>
+#include <lotar/loss/temperature.hpp>
+#include <lotar/nn/network.hpp>
+#include <lotar/optim/optimizer.hpp>
+#include <lotar/optim/schedule.hpp>
+#include <lotar/train/pretraining_options.hpp>
 
+#include "backend.hpp"
 #include "eval_results.hpp"
 #include "pretrain_options.hpp"
 #include "program.hpp"
@@ -30,6 +39,7 @@
 #include "reproduction/results_table.hpp"
 #include "reproduction/run_state.hpp"
 #include "reproduction/score_text.hpp"
+#include "training_data.hpp"
 #include "work_folder.hpp"
 
 namespace {
@@ -76,30 +86,58 @@ Recipe chosen_recipe(const ReproduceOptions& options) {
   return recipe;
 }
 
-/// Refuses what a run's programs would refuse once it is their turn, and says every option as their config.json will.
-void check_recipe(Recipe& recipe) {
-  for (examples::RecipeMethod& method : recipe.methods) {
+/// Calls f with each of a recipe's methods and what pretrain makes of its options; errors then name the method.
+void for_each_method(auto& recipe, auto f) {
+  for (auto& method : recipe.methods) {
     Options options;
     CLI::App app;
     add_options(app, options);
     std::vector<std::string> arguments = examples::detail::option_arguments(method.options);
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
     try {
       app.parse(arguments);
       check(options);
-      const lotar::Json said = to_json(options, recipe.backend);
-      for (const auto& [name, value] : method.options.items()) value = said.at(name);
+      f(method, options);
     } catch (const std::exception& error) {
       throw lotar::ConfigError("recipe " + recipe.name + ", method " + method.name + ": " + error.what());
     }
   }
-  for (const auto& [name, value] : recipe.evaluation.items()) {
-    if (name == "protocol")
-      lotar::find_protocol(value);
-    else if (name == "groups")
-      lotar::parse_group_convention(value);
-    else if (name != "few-shot")
+}
+
+/// Refuses what pretrain would refuse of checked options: makes what it trains by, but for what takes memory.
+/// @param images  to train on
+void check_training(const Options& options, const std::string& backend, std::size_t classes, std::size_t images) {
+  auto b = make_backend(1, options.precision == "tf32" && backend == "cpu");
+  const lotar::PretrainingOptions training = pretraining_options(options, classes);
+  lotar::detail::check_pretraining(training, images, 1, options.method == "supervised" ? 1 : 2);
+  const lotar::Network network(training.network);
+  lotar::ParameterTable one;  // the optimizer's memory is as large as the table
+  one.add("one", {1}, lotar::ParameterKind::bias, {});
+  const lotar::Optimizer<float, decltype(b)> optimizer(b, one, training.optimizer);
+  lotar::ScheduleOptions schedule = training.schedule;
+  schedule.steps_per_epoch = 1;
+  lotar::learning_rates(schedule);
+  lotar::temperatures(training.temperature, training.schedule.epochs);
+  const lotar::ImageSize size{32, 32};
+  augmentation(options, size.width, lotar::Normalize{}).check(size);
+  if (options.rand_augment > 0)
+    lotar::RandAugment{.operations = static_cast<std::size_t>(options.rand_augment)}.check(size);
+  if (options.lotar != "none") lotar::lotar_preset(options.lotar);
+}
+
+/// Refuses what a run's programs would refuse once it is their turn, as far as the data does not matter, and says every
+/// option as their config.json will.
+void check_recipe(Recipe& recipe) {
+  for_each_method(recipe, [&](examples::RecipeMethod& method, const Options& options) {
+    lotar::parse_profile(options.profile);
+    check_training(options, recipe.backend, 1, options.batch_size);
+    const lotar::Json said = to_json(options, recipe.backend);
+    for (const auto& [name, value] : method.options.items()) value = said.at(name);
+  });
+  for (const auto& [name, unused] : recipe.evaluation.items())
+    if (name != "protocol" && name != "groups" && name != "few-shot")
       throw lotar::ConfigError("recipe " + recipe.name + ", evaluation: no option \"" + name + "\"");
-  }
+  examples::plan(recipe);  // knows what is said of the evaluation, or refuses it
 }
 
 /// What a folder of runs has been asked for so far.
@@ -126,8 +164,8 @@ class Runner {
   /// @return what went wrong, "" if nothing did.
   std::string finish(const PlannedRun& run, const std::string& title) const {
     const fs::path folder = fs::path(options_.out) / run.folder();
-    RunState state = examples::inspect_run(folder, run.options);
-    const auto say = [&](const char* what) { std::fprintf(stderr, "== %s%s\n", title.c_str(), what); };
+    RunState state = examples::inspect_run(folder, run);
+    const auto say = [&](const std::string& what) { std::fprintf(stderr, "== %s%s\n", title.c_str(), what.c_str()); };
     if (state.stage == Stage::done) return say(": done already"), "";
     if (state.stage == Stage::another_run) return state.fault;
     if (state.stage == Stage::unjudged || state.stage == Stage::damaged) {
@@ -135,21 +173,25 @@ class Runner {
       say(": damaged, done again");
       if (state.stage == Stage::damaged) fs::remove_all(folder);
     } else {
-      say(state.stage == Stage::begun ? ": goes on" : "");
+      say(state.stage != Stage::begun ? "" : ": goes on" + (state.fault.empty() ? "" : "; was " + state.fault));
     }
-    fs::remove(folder / "results.json");  // whatever it judged is not yet the end of the training
+    fs::remove(folder / "results.json");  // there is none, or it is not what is planned
 
-    std::vector<std::string> train{pretrain_, "--out=" + folder.string(), "--data=" + options_.data,
-                                   "--threads=" + std::to_string(options_.threads)};
-    if (fs::exists(folder / "config.json")) train.emplace_back("--resume");
-    const std::vector<std::string> own = run.arguments();
-    train.insert(train.end(), own.begin(), own.end());
-    std::vector<std::string> judge{linear_eval_, "--run=" + folder.string(), "--data=" + options_.data,
-                                   "--threads=" + std::to_string(options_.threads)};
-    const std::vector<std::string> how = examples::detail::option_arguments(evaluation_);
-    judge.insert(judge.end(), how.begin(), how.end());
+    const auto call = [&](const std::string& program, const char* where, const lotar::Json& options) {
+      lotar::Json all = options;
+      all.update({{where, folder.string()}, {"data", options_.data}, {"threads", options_.threads}});
+      std::vector<std::string> words = examples::detail::option_arguments(all);
+      words.insert(words.begin(), program);
+      return words;
+    };
+    std::vector<std::vector<std::string>> commands;
+    if (!state.only_judge) {
+      commands.push_back(call(pretrain_, "out", run.options));
+      if (fs::exists(folder / "config.json")) commands.back().emplace_back("--resume");
+    }
+    commands.push_back(call(linear_eval_, "run", evaluation_));
 
-    for (const auto& command : {train, judge}) {
+    for (const auto& command : commands) {
       const int code = examples::run_child(command);
       const std::string program = fs::path(command.front()).filename().string();
       if (code == 3) return program + " met numbers that are not finite";
@@ -157,7 +199,7 @@ class Runner {
       if (code != 0) return program + " failed with exit code " + std::to_string(code);
       if (examples::stopped_by() != 0) return "stopped";
     }
-    state = examples::inspect_run(folder, run.options);
+    state = examples::inspect_run(folder, run);
     return state.stage == Stage::done ? "" : folder.string() + ": the run ended and is not done";
   }
 
@@ -182,7 +224,9 @@ void report(const Recipe& recipe, const fs::path& out) {
   std::vector<examples::RunScores> scores;
   for (const PlannedRun& run : examples::plan(recipe)) {
     const fs::path folder = out / run.folder();
-    runs.push_back({run, examples::inspect_run(folder, run.options)});
+    runs.push_back({run, examples::inspect_run(folder, run)});
+    if (const RunState& state = runs.back().state; state.stage == Stage::begun && !state.fault.empty())
+      std::fprintf(stderr, "reproduce: %s: not in the table: %s\n", run.title().c_str(), state.fault.c_str());
     if (runs.back().state.stage != Stage::done) continue;
     scores.push_back(examples::run_scores(runs.back().state.results, (folder / "results.json").string()));
     scores.back().method = run.method, scores.back().split = run.split, scores.back().seed = run.seed;
@@ -202,14 +246,18 @@ void report(const Recipe& recipe, const fs::path& out) {
   std::printf("%s\ntable.txt, table.md, table.csv, results.json and report.html: %s\n", text.c_str(), out.c_str());
 }
 
-/// Refuses missing data, and more images a class than there are, before anything is made.
+/// Refuses missing data, and what a run's programs would refuse of it, before anything is made.
 void check_data(const Recipe& recipe, const std::string& folder) {
   const lotar::Dataset training = lotar::load_dataset(recipe.dataset, folder, lotar::Part::train);
   lotar::load_dataset(recipe.dataset, folder, lotar::Part::test);
-  const lotar::Json few_shot = recipe.evaluation.value("few-shot", lotar::Json("none"));
-  const std::string wanted = few_shot.is_string() ? few_shot.get<std::string>() : few_shot.dump();
-  const lotar::Protocol& protocol = lotar::find_protocol(recipe.evaluation.value("protocol", "thesis"));
-  examples::choose_images(training.labels, training.classes.size(), protocol, wanted, 1);
+  const std::size_t classes = training.classes.size();
+  for_each_method(recipe, [&](const examples::RecipeMethod&, const Options& options) {
+    check_training(options, recipe.backend, classes, choose_split(options, training).indices.size());
+  });
+  const lotar::Protocol& protocol =
+      lotar::find_protocol(examples::detail::evaluation_option(recipe.evaluation, "protocol"));
+  examples::choose_images(training.labels, classes, protocol,
+                          examples::detail::evaluation_option(recipe.evaluation, "few-shot"), 1);
 }
 
 /// Does what is not done yet.
@@ -219,8 +267,7 @@ int run_all(const ReproduceOptions& options, const Recipe& recipe, const Recipe&
   const std::vector<PlannedRun> runs = examples::plan(recipe);
   const Runner runner(options, recipe);
   bool all_done = true;
-  for (const PlannedRun& run : runs)
-    all_done &= examples::inspect_run(out / run.folder(), run.options).stage == Stage::done;
+  for (const PlannedRun& run : runs) all_done &= examples::inspect_run(out / run.folder(), run).stage == Stage::done;
   if (!all_done) check_data(recipe, options.data);
 
   std::error_code error;
@@ -266,12 +313,12 @@ int main(int argc, char** argv) {
   app.option_defaults()->always_capture_default()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   const std::vector<CLI::Option*> of_training{
       app.add_option("--recipe", options.recipe, "thesis, paper, balanced or quick, or a file of one's own"),
-      app.add_option("--methods", options.methods, "Rows of the table, such as simclr,lotar; empty: the recipe's")
+      app.add_option("--methods", options.methods, "Rows of the table, such as simclr,lotar; the recipe's unless given")
           ->delimiter(','),
-      app.add_option("--splits", options.splits, "Values of --split-seed of pretrain; empty: the recipe's")
+      app.add_option("--splits", options.splits, "Values of --split-seed of pretrain; the recipe's unless given")
           ->delimiter(',')
           ->check(not_negative()),
-      app.add_option("--seeds", options.seeds, "Values of --seed of pretrain, averaged; empty: the recipe's")
+      app.add_option("--seeds", options.seeds, "Values of --seed of pretrain, averaged; the recipe's unless given")
           ->delimiter(',')
           ->check(not_negative()),
       app.add_option("--data", options.data, "Folder of the data set's files, or its parent"),

@@ -13,6 +13,7 @@
 #include <lotar/core/error.hpp>
 #include <lotar/io/json.hpp>
 
+#include "../eval_results.hpp"
 #include "../run_directory.hpp"
 
 /// What to reproduce: which methods, with which options, on which splits.
@@ -43,7 +44,8 @@ struct Recipe {
 struct PlannedRun {
   std::string method;
   std::uint64_t split, seed;
-  lotar::Json options;  ///< what config.json must say
+  lotar::Json options;     ///< what config.json must say
+  lotar::Json evaluation;  ///< what results.json must say: see evaluation_json
 
   /// Seed 1 goes without saying, so that seeds can be added to a folder of runs.
   std::string folder() const {
@@ -52,20 +54,40 @@ struct PlannedRun {
   std::string title() const {
     return method + ", split " + std::to_string(split) + (seed == 1 ? "" : ", seed " + std::to_string(seed));
   }
-  /// "--name=value" for every option.
-  std::vector<std::string> arguments() const;
 };
 
 namespace detail {
 
 inline bool is_scalar(const lotar::Json& value) { return value.is_string() || value.is_number(); }
 
-/// The arguments of a program, from an object of options.
+inline std::string option_text(const lotar::Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+/// The arguments of a program, from an object of options: "--name=value", but "--name" and "" for an empty value, in
+/// whose place CLI11 would take the next argument.
 inline std::vector<std::string> option_arguments(const lotar::Json& options) {
   std::vector<std::string> arguments;
-  for (const auto& [name, value] : options.items())
-    arguments.push_back("--" + name + "=" + (value.is_string() ? value.get<std::string>() : value.dump()));
+  for (const auto& [name, value] : options.items()) {
+    const std::string text = option_text(value);
+    arguments.push_back("--" + name + (text.empty() ? "" : "=" + text));
+    if (text.empty()) arguments.emplace_back();
+  }
   return arguments;
+}
+
+/// What a recipe says of an option of linear_eval, or that program's default.
+inline std::string evaluation_option(const lotar::Json& evaluation, const std::string& name) {
+  if (evaluation.contains(name)) return option_text(evaluation[name]);
+  return name == "protocol" ? "thesis" : name == "few-shot" ? "none" : "";
+}
+
+/// How a run of these options is judged, as evaluation_json has it.
+inline lotar::Json planned_evaluation(const lotar::Json& evaluation, const lotar::Json& options) {
+  const std::string convention = evaluation_option(evaluation, "groups");
+  const lotar::Protocol protocol =
+      choose_protocol(evaluation_option(evaluation, "protocol"), convention, options["method"] == "supervised");
+  return evaluation_json(protocol, convention, evaluation_option(evaluation, "few-shot"), 0, 0);
 }
 
 /// @throws lotar::ConfigError for an option of pretrain that is not a recipe's to say.
@@ -138,8 +160,6 @@ inline void check_published(const std::string& path, const lotar::Json& publishe
 }
 
 }  // namespace detail
-
-inline std::vector<std::string> PlannedRun::arguments() const { return detail::option_arguments(options); }
 
 /// A recipe of a JSON object: "about", "dataset", "backend", "options" (of every method), "methods" (a list of objects:
 /// "name", and options of its own; "method" is the name unless given), "evaluation", "splits", "seeds", "published".
@@ -244,35 +264,43 @@ inline void choose_methods(Recipe& recipe, const std::vector<std::string>& names
 }
 
 /// All runs of a recipe: split by split, so that each split's methods can be compared once it is done.
+/// @throws lotar::ConfigError for an evaluation that linear_eval does not know.
 inline std::vector<PlannedRun> plan(const Recipe& recipe) {
   std::vector<PlannedRun> runs;
   for (const std::uint64_t split : recipe.splits)
     for (const std::uint64_t seed : recipe.seeds)
       for (const RecipeMethod& method : recipe.methods) {
-        runs.push_back({method.name, split, seed, method.options});
+        runs.push_back(
+            {method.name, split, seed, method.options, detail::planned_evaluation(recipe.evaluation, method.options)});
         runs.back().options.update({{"dataset", recipe.dataset}, {"split-seed", split}, {"seed", seed}});
       }
   return runs;
 }
 
 /// What a folder of runs has been asked for, and now this too: methods, splits and seeds may be added, what is there
-/// must be asked for as it was.
+/// must be asked for as it was. A method of which no run has a config.json is not there yet.
 ///
 /// @throws lotar::ConfigError that names the first difference.
-inline Recipe merge(const Recipe& before, const Recipe& now, const std::string& where) {
-  const auto comparable = [](const Recipe& recipe, const Recipe& other) {
+inline Recipe merge(const Recipe& before, const Recipe& now, const std::string& folder) {
+  std::set<std::string> there;
+  for (const PlannedRun& run : plan(before))
+    if (std::filesystem::exists(std::filesystem::path(folder) / run.folder() / "config.json")) there.insert(run.method);
+  const auto comparable = [&](const Recipe& recipe, const Recipe& other) {
     lotar::Json methods = lotar::Json::object();
     for (const RecipeMethod& method : recipe.methods)
-      if (other.find(method.name) != nullptr) methods[method.name] = method.options;
+      if (there.contains(method.name) && other.find(method.name) != nullptr) methods[method.name] = method.options;
     return lotar::Json{{"dataset", recipe.dataset},
                        {"backend", recipe.backend},
                        {"evaluation", recipe.evaluation},
                        {"methods", methods}};
   };
   const std::string difference = detail::first_difference(comparable(before, now), comparable(now, before), {});
-  if (!difference.empty()) throw lotar::ConfigError(where + ": holds runs of another recipe: " + difference);
+  if (!there.empty() && !difference.empty())
+    throw lotar::ConfigError(folder + ": holds runs of another recipe: " + difference);
   Recipe all = now;
   all.methods = before.methods;
+  for (RecipeMethod& method : all.methods)
+    if (const RecipeMethod* other = now.find(method.name); other != nullptr) method = *other;
   for (const RecipeMethod& method : now.methods)
     if (all.find(method.name) == nullptr) all.methods.push_back(method);
   const auto unite = [](std::vector<std::uint64_t>& into, const std::vector<std::uint64_t>& more) {

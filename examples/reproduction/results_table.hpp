@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -39,6 +40,7 @@ struct ScoreRow {
   std::string method;
   std::size_t splits = 0;
   std::array<lotar::Spread, score_count> scores{};
+  std::array<std::size_t, score_count> counts{};  ///< splits that gave a number
 };
 
 namespace detail {
@@ -57,11 +59,14 @@ inline GroupScores scores_of(const lotar::Json& judged) {
   return scores;
 }
 
+inline std::vector<double> numbers_of(std::vector<double> values) {
+  std::erase_if(values, [](double v) { return !std::isfinite(v); });
+  return values;
+}
+
 /// Mean and sample deviation of what is a number.
 inline lotar::Spread spread_of_numbers(const std::vector<double>& values) {
-  std::vector<double> numbers;
-  for (const double v : values)
-    if (std::isfinite(v)) numbers.push_back(v);
+  const std::vector<double> numbers = numbers_of(values);
   if (numbers.empty()) return {no_number, no_number};
   return lotar::spread(numbers);
 }
@@ -88,6 +93,7 @@ inline ScoreRow spread_over_splits(const std::string& method, const std::map<std
     std::vector<double> values;
     for (const auto& [split, scores] : splits) values.push_back(scores[g]);
     row.scores[g] = spread_of_numbers(values);
+    row.counts[g] = numbers_of(values).size();
   }
   return row;
 }
@@ -132,8 +138,16 @@ inline std::vector<ScoreRow> difference_rows(const std::vector<std::string>& met
   return rows;
 }
 
-/// Whether a mean difference is more than the deviation of the differences; never for a single split.
-inline bool exceeds(const lotar::Spread& difference) { return std::abs(difference.mean) > difference.deviation; }
+/// Whether 0 lies outside the 95 % confidence interval of a mean difference, mean ± t s / sqrt(n) of Student's t with
+/// n - 1 degrees of freedom; never for a single split.
+inline bool significant(const ScoreRow& differences, std::size_t column) {
+  constexpr std::array t{12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228};  // 97.5 %
+  const std::size_t n = differences.counts[column];
+  if (n < 2) return false;
+  const lotar::Spread& difference = differences.scores[column];
+  const double quantile = t[std::min(n - 2, t.size() - 1)];  // of more splits a little too large
+  return std::abs(difference.mean) > quantile * difference.deviation / std::sqrt(static_cast<double>(n));
+}
 
 /// What others report for a method on a data set; NaN where they do not.
 /// @param published  of a recipe.

@@ -93,34 +93,37 @@ inline Grid knn_grid(const Scoreboard& board) {
   return grid;
 }
 
-/// The paired differences to the baseline; those that exceed their deviation have a star.
+/// The paired differences to the baseline; those that are significant have a star.
 inline Grid difference_grid(const Scoreboard& board) {
   Grid grid{std::string("Linear probe: difference to ") + baseline_method + ", paired by split",
             detail::score_header("method"),
             {}};
   for (const ScoreRow& row : board.differences) {
     grid.rows.push_back(detail::score_cells(row.method, std::to_string(row.splits), row, true));
-    for (std::size_t g = 0; g < score_count; ++g) grid.rows.back()[2 + g] += exceeds(row.scores[g]) ? " *" : "  ";
+    for (std::size_t g = 0; g < score_count; ++g) grid.rows.back()[2 + g] += significant(row, g) ? " *" : "  ";
   }
   return grid;
 }
 
-/// Which differences exceed their deviation, in a sentence.
+/// Which differences are significant, in a sentence.
 inline std::string difference_sentence(const Scoreboard& board) {
   std::string list;
   bool comparable = false;
   for (const ScoreRow& row : board.differences)
     for (std::size_t g = 0; g < score_count; ++g) {
       comparable |= std::isfinite(row.scores[g].deviation);
-      if (exceeds(row.scores[g]))
+      if (significant(row, g))
         list += (list.empty() ? "" : "; ") + row.method + " " + score_columns[g].second + " " +
                 detail::spread_text(row.scores[g], true);
     }
-  if (!comparable)
-    return "No two splits that can be compared: whether a difference exceeds the deviation is not known.";
+  if (!comparable) return "No two splits that can be compared: whether a difference is more than chance is not known.";
   if (list.empty())
-    return "No difference to " + std::string(baseline_method) + " exceeds its deviation over the splits.";
-  return "Starred differences exceed their deviation over the splits, a hint where splits are few: " + list + ".";
+    return "No difference to " + std::string(baseline_method) +
+           " is significant: the 95 % confidence interval of each (Student's t over the splits) has 0 in it.";
+  return "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) are "
+         "without"
+         " 0, as one in twenty is by chance: " +
+         list + ".";
 }
 
 /// The tables that have something to say.

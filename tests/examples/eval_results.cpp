@@ -70,6 +70,30 @@ TEST_CASE("the images of a protocol: all, few, and without those held out") {
                        lotar::ConfigError);
 }
 
+TEST_CASE("what the options leave to the protocol is as it says") {
+  const auto effective = [](const char* protocol, const char* groups, const char* few_shot, std::size_t draws,
+                            std::size_t copies) {
+    return evaluation_json(choose_protocol(protocol, groups, false), groups, few_shot, draws, copies);
+  };
+  const auto json = [](const char* protocol, const char* groups, const char* few_shot, int draws, int copies) {
+    return Json{{"protocol", protocol},
+                {"groups", groups},
+                {"few-shot", few_shot},
+                {"draws", draws},
+                {"augmented-copies", copies}};
+  };
+  CHECK(effective("thesis", "", "0", 0, 7) == json("thesis", "thesis", "none", 1, 1));
+  CHECK(effective("bcl", "", "1%", 0, 0) == json("bcl", "sdclr", "1%", 5, 1));
+  CHECK(effective("bcl", "thesis", "1%", 2, 0) == json("bcl", "thesis", "1%", 2, 1));
+  CHECK(effective("sdclr", "", "none", 0, 0) == json("sdclr", "sdclr", "none", 1, 30));
+  CHECK(effective("sdclr", "", "50", 0, 0) == json("sdclr", "sdclr", "50", 1, 100));
+  CHECK(effective("thesis_code", "", "none", 1, 200) == json("thesis_code", "thesis", "none", 1, 90));
+  const lotar::Protocol classifier = choose_protocol("sdclr", "", true);
+  CHECK(evaluation_json(classifier, "", "none", 0, 0) == json("classifier", "sdclr", "none", 1, 1));
+  CHECK_THROWS_AS(choose_protocol("other", "", true), lotar::ConfigError);
+  CHECK_THROWS_AS(choose_protocol("bcl", "other", false), lotar::ConfigError);
+}
+
 TEST_CASE("results: means over the draws, groups by every convention") {
   // Draw 1: classes 1, 1, .5, 0; draw 2: 1, .5, 0, 0.
   const Judged judged{200, 80, 30, {found(5), found(3)}, {found(8), found(4)}};

@@ -1,5 +1,7 @@
 #include "../../examples/reproduction/recipe.hpp"
 
+#include <filesystem>
+
 #include "../files.hpp"
 #include "../test.hpp"
 
@@ -29,9 +31,9 @@ std::string fault(const char* key, const char* value) {
   }
 }
 
-std::string merge_fault(const Recipe& before, const Recipe& now) {
+std::string merge_fault(const Recipe& before, const Recipe& now, const std::string& folder) {
   try {
-    merge(before, now, "out");
+    merge(before, now, folder);
     return "";
   } catch (const lotar::ConfigError& error) {
     return error.what();
@@ -65,9 +67,29 @@ TEST_CASE("runs go split by split, each in a folder of its own") {
   CHECK(runs[2].folder() == "simclr_split1_seed4");
   CHECK(runs[7].folder() == "code_split2_seed4");
   CHECK(runs[7].title() == "code, split 2, seed 4");
-  CHECK(runs[7].arguments() == std::vector<std::string>{"--dataset=synthetic", "--epochs=2", "--lotar=thesis_code",
-                                                        "--lr=0.5", "--method=lotar", "--projector=mlp", "--seed=4",
-                                                        "--split-seed=2"});
+  CHECK(detail::option_arguments(runs[7].options) ==
+        std::vector<std::string>{"--dataset=synthetic", "--epochs=2", "--lotar=thesis_code", "--lr=0.5",
+                                 "--method=lotar", "--projector=mlp", "--seed=4", "--split-seed=2"});
+}
+
+TEST_CASE("an empty value is an argument of its own") {
+  CHECK(detail::option_arguments({{"a", ""}, {"b", -1}}) == std::vector<std::string>{"--a", "", "--b=-1"});
+}
+
+TEST_CASE("a run is judged as the recipe says, and as its protocol says where that does not") {
+  Recipe recipe = small_recipe();
+  CHECK(plan(recipe)[0].evaluation ==
+        Json{{"protocol", "thesis"}, {"groups", "thesis"}, {"few-shot", "20"}, {"draws", 1}, {"augmented-copies", 1}});
+  recipe.evaluation = {{"protocol", "sdclr"}, {"groups", "thesis"}};
+  recipe.methods[1].options["method"] = "supervised";
+  CHECK(
+      plan(recipe)[0].evaluation ==
+      Json{{"protocol", "sdclr"}, {"groups", "thesis"}, {"few-shot", "none"}, {"draws", 1}, {"augmented-copies", 30}});
+  CHECK(plan(recipe)[1].evaluation["protocol"] == "classifier");
+  recipe.evaluation = Json::object();
+  CHECK(plan(recipe)[0].evaluation["protocol"] == "thesis");
+  recipe.evaluation["protocol"] = "other";
+  CHECK_THROWS_AS(plan(recipe), lotar::ConfigError);
 }
 
 TEST_CASE("malformed recipes are refused") {
@@ -125,28 +147,58 @@ TEST_CASE("options are overridden for every method, methods chosen in an order")
 }
 
 TEST_CASE("methods, splits and seeds may be added; what is there must stay as it was") {
+  const ScratchFolder folder;
+  for (const char* run : {"simclr_split1", "code_split2"}) {
+    std::filesystem::create_directory(folder / run);
+    write_bytes(folder / run + "/config.json", "{}");
+  }
   const Recipe before = small_recipe();
   Recipe now = small_recipe();
   now.methods.erase(now.methods.begin());
   now.methods.push_back({"third", {{"method", "bcl"}}});
   now.splits = {5}, now.seeds = {2};
-  const Recipe all = merge(before, now, "out");
+  const Recipe all = merge(before, now, folder.path());
   REQUIRE(all.methods.size() == 3);
   CHECK(all.methods[2].name == "third");
   CHECK(all.splits == std::vector<std::uint64_t>{1, 2, 5});
   CHECK(all.seeds == std::vector<std::uint64_t>{1, 2});
 
-  const std::string start = "out: holds runs of another recipe: ";
+  const std::string start = folder.path() + ": holds runs of another recipe: ";
   now = small_recipe();
   override_option(now, "epochs=3");
-  CHECK(merge_fault(before, now) == start + "methods.code.epochs was 2, is now 3");
+  CHECK(merge_fault(before, now, folder.path()) == start + "methods.code.epochs was 2, is now 3");
   now = small_recipe();
   now.evaluation.erase("few-shot");
-  CHECK(merge_fault(before, now) == start + "evaluation.few-shot was 20, is now not set");
+  CHECK(merge_fault(before, now, folder.path()) == start + "evaluation.few-shot was 20, is now not set");
   now = small_recipe();
   now.dataset = "cifar10";
-  CHECK(merge_fault(before, now) == start + "dataset was \"synthetic\", is now \"cifar10\"");
+  CHECK(merge_fault(before, now, folder.path()) == start + "dataset was \"synthetic\", is now \"cifar10\"");
   now = small_recipe();
   now.about = "Other words.";
-  CHECK(merge_fault(before, now) == "");
+  CHECK(merge_fault(before, now, folder.path()) == "");
+}
+
+TEST_CASE("what was never begun may be asked for otherwise, and stays asked for") {
+  const ScratchFolder folder;
+  const Recipe before = small_recipe();
+  Recipe now = small_recipe();
+  now.backend = "cuda", now.dataset = "cifar10", now.evaluation = {{"protocol", "bcl"}};
+  override_option(now, "epochs=3");
+  choose_methods(now, {"code"});
+  Recipe all = merge(before, now, folder.path());
+  REQUIRE(all.methods.size() == 2);
+  CHECK(all.methods[0].options == before.methods[0].options);
+  CHECK(all.methods[1].options == now.methods[0].options);
+  CHECK(all.backend == "cuda");
+
+  std::filesystem::create_directory(folder / "simclr_split2");
+  CHECK(merge_fault(before, now, folder.path()) == "");
+  write_bytes(folder / "simclr_split2/config.json", "{}");
+  CHECK(merge_fault(before, now, folder.path()).ends_with("backend was \"cpu\", is now \"cuda\""));
+  now = small_recipe();
+  override_option(now, "lr=0.25");
+  CHECK(merge_fault(before, now, folder.path()).ends_with("methods.simclr.lr was 0.1, is now 0.25"));
+  now.methods[0] = before.methods[0];
+  all = merge(before, now, folder.path());
+  CHECK(all.methods[1].options["lr"] == 0.25);
 }

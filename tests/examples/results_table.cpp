@@ -65,12 +65,31 @@ TEST_CASE("differences are paired by split") {
   CHECK(rows[0].splits == 2);
   CHECK(rows[0].scores[3].mean == Approx(1.5));
   CHECK(rows[0].scores[3].deviation == Approx(std::sqrt(0.5)));
-  CHECK(exceeds(rows[0].scores[3]));
+  CHECK(rows[0].counts[3] == 2);
   CHECK(rows[1].splits == 0);
-  CHECK_FALSE(exceeds(rows[1].scores[3]));
-  CHECK_FALSE(exceeds({5, NAN}));
-  CHECK_FALSE(exceeds({-1, 1.5}));
-  CHECK(exceeds({-2, 1.5}));
+  CHECK_FALSE(significant(rows[1], 3));
+}
+
+TEST_CASE("a difference is significant where Student's interval leaves out 0") {
+  const auto starred = [](double mean, double deviation, std::size_t n) {
+    return significant({"a", 20, {{{mean, deviation}}}, {{n}}}, 0);
+  };
+  CHECK_FALSE(starred(5, NAN, 1));
+  CHECK_FALSE(starred(5, NAN, 0));
+  for (const auto& [n, t] : {std::pair{2, 12.706}, {3, 4.303}, {6, 2.571}, {11, 2.228}, {30, 2.228}}) {
+    const double edge = t * 1.5 / std::sqrt(n), rounding = 1e-9;
+    CHECK_FALSE(starred(edge - rounding, 1.5, static_cast<std::size_t>(n)));
+    CHECK(starred(edge + rounding, 1.5, static_cast<std::size_t>(n)));
+    CHECK(starred(-edge - rounding, 1.5, static_cast<std::size_t>(n)));
+  }
+  RunScores odd = run("lotar", 2, 1, 53);
+  odd.probe[0] = NAN;
+  const auto row = difference_rows({"simclr", "lotar"},
+                                   {run("simclr", 1, 1, 50), run("simclr", 2, 1, 50), run("lotar", 1, 1, 53), odd},
+                                   &RunScores::probe, "simclr")[0];
+  CHECK(row.splits == 2);
+  CHECK_FALSE(significant(row, 0));  // one number alone
+  CHECK(significant(row, 3));        // 3 twice
 }
 
 TEST_CASE("results.json becomes percent; what has no accuracy is refused") {
@@ -128,21 +147,29 @@ TEST_CASE("the table has a row a method, and under it what is published") {
   CHECK(all.find("nan") == std::string::npos);
 }
 
-TEST_CASE("the differences that exceed their deviation are named") {
+TEST_CASE("the differences that are significant are named") {
   std::vector<RunScores> runs{run("simclr", 1, 1, 50), run("lotar", 1, 1, 51)};
   const auto sentence = [&] { return difference_sentence(scoreboard(recipe(), runs)); };
-  CHECK(sentence() == "No two splits that can be compared: whether a difference exceeds the deviation is not known.");
+  CHECK(sentence() == "No two splits that can be compared: whether a difference is more than chance is not known.");
   runs.push_back(run("simclr", 2, 1, 50)), runs.push_back(run("lotar", 2, 1, 47));
-  CHECK(sentence() == "No difference to simclr exceeds its deviation over the splits.");
+  const std::string none =
+      "No difference to simclr is significant: the 95 % confidence interval of each (Student's t over the splits) has "
+      "0 "
+      "in it.";
+  CHECK(sentence() == none);
   runs.back() = run("lotar", 2, 1, 52);
+  CHECK(sentence() == none);  // +1.50 ± 0.71, and two splits
+  runs.back() = run("lotar", 2, 1, 51.1);
   runs.back().probe[0] = 39;
-  CHECK(sentence() ==
-        "Starred differences exceed their deviation over the splits, a hint where splits are few: "
-        "lotar Medium +1.50 ± 0.71; lotar Few +1.50 ± 0.71; lotar All +1.50 ± 0.71; lotar Std +0.15 ± 0.07.");
+  CHECK(
+      sentence() ==
+      "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) are without "
+      "0, as one in twenty is by chance: "
+      "lotar Medium +1.05 ± 0.07; lotar Few +1.05 ± 0.07; lotar All +1.05 ± 0.07; lotar Std +0.10 ± 0.01.");
   CHECK(plain_text(difference_grid(scoreboard(recipe(), runs))) ==
         "Linear probe: difference to simclr, paired by split\n\n"
         "method   splits              Many            Medium               Few               All               Std\n"
-        "lotar         2   +0.00 ±  1.41     +1.50 ±  0.71 *   +1.50 ±  0.71 *   +1.50 ±  0.71 *   +0.15 ±  0.07 *\n");
+        "lotar         2   +0.00 ±  1.41     +1.05 ±  0.07 *   +1.05 ±  0.07 *   +1.05 ±  0.07 *   +0.10 ±  0.01 *\n");
   Recipe alone = recipe();
   choose_methods(alone, {"lotar"});
   CHECK(grids(scoreboard(alone, runs)).size() == 2);

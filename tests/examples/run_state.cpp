@@ -1,5 +1,9 @@
 #include "../../examples/reproduction/run_state.hpp"
 
+#include <lotar/core/config.hpp>
+#include <lotar/io/safetensors.hpp>
+#include <lotar/train/checkpoint.hpp>
+
 #include "../files.hpp"
 #include "../test.hpp"
 
@@ -8,21 +12,28 @@ using lotar::Json;
 
 namespace {
 
-const Json planned{{"lr", 0.5}, {"method", "lotar"}};
+const PlannedRun planned{"lotar", 1, 1, {{"lr", 0.5}, {"method", "lotar"}}, {{"few-shot", "2"}, {"draws", 1}}};
 
 /// A folder of a run of two epochs, at some stage.
 struct RunFolder {
   ScratchFolder folder;
 
   explicit RunFolder(int epochs) {
-    write_bytes(folder / "config.json", R"({"lr":0.5,"method":"lotar","epochs":2,"width":64})");
+    configure(lotar::version);
     std::string metrics;
     for (int e = 1; e <= epochs; ++e) metrics += "{\"epoch\":" + std::to_string(e) + "}\n";
     if (epochs > 0) write_bytes(folder / "metrics.jsonl", metrics);
     lotar::write_checkpoint(folder / "checkpoint.safetensors", {{{"values", {1, 2}}}, {}, {}});
     lotar::write_safetensors(folder / "model.safetensors", {});
   }
-  void judge() const { write_bytes(folder / "results.json", R"({"all":0.5,"classes":[]})"); }
+  void configure(const std::string& version) const {
+    write_bytes(folder / "config.json", R"({"lr":0.5,"method":"lotar","epochs":2,"width":64,"versions":{"lotar":")" +
+                                            version + R"(","backend":"cpu"}})");
+  }
+  void judge(int step = 4, const std::string& evaluation = R"({"few-shot":"2","draws":1,"groups":"bcl"})") const {
+    write_bytes(folder / "results.json", R"({"all":0.5,"classes":[],"steps":4,"step":)" + std::to_string(step) +
+                                             R"(,"evaluation":)" + evaluation + "}");
+  }
   RunState state() const { return inspect_run(folder.path(), planned); }
   void truncate(const std::string& name) const {
     const std::string bytes = read_bytes(folder / name);
@@ -51,6 +62,43 @@ TEST_CASE("results of a training that has not ended do not count") {
   CHECK(run.state().stage == Stage::begun);
 }
 
+TEST_CASE("results of other options, or of a network that was not trained to its end, do not count") {
+  const RunFolder run(2);
+  run.judge(4, R"({"few-shot":"5","draws":1})");
+  CHECK(run.state().stage == Stage::begun);
+  CHECK(run.state().fault == "judged otherwise: few-shot was \"5\", is now \"2\"");
+  CHECK(run.state().results.is_null());
+  run.judge(4, "null");
+  CHECK(run.state().stage == Stage::begun);
+  CHECK(run.state().fault == "judged otherwise: draws was not set, is now 1");
+  run.judge(3);
+  CHECK(run.state().stage == Stage::begun);
+  CHECK(run.state().fault == "judged at update 3 of 4");
+  write_bytes(run.folder / "results.json", R"({"all":0.5,"classes":[]})");
+  CHECK(run.state().stage == Stage::begun);
+  run.judge();
+  CHECK(run.state().stage == Stage::done);
+}
+
+TEST_CASE("a training of another version is not gone on with, but judged if it is whole") {
+  const RunFolder begun(1);
+  begun.configure("0.0.9");
+  CHECK(begun.state().stage == Stage::damaged);
+  CHECK(begun.state().fault == begun.folder / "config.json" + ": lotar " + lotar::version +
+                                   " cannot go on with a training that lotar \"0.0.9\" began");
+  const RunFolder whole(2);
+  CHECK_FALSE(whole.state().only_judge);
+  whole.configure("0.0.9");
+  CHECK(whole.state().stage == Stage::begun);
+  CHECK(whole.state().only_judge);
+  whole.judge(4, "{}");
+  CHECK(whole.state().stage == Stage::begun);
+  whole.judge(3);  // the metrics were ahead of the model
+  CHECK(whole.state().stage == Stage::damaged);
+  whole.judge();
+  CHECK(whole.state().stage == Stage::done);
+}
+
 TEST_CASE("what a killed process left is no run") {
   const ScratchFolder folder;
   write_bytes(folder / "config.json.tmp123.0", "{");
@@ -69,7 +117,7 @@ TEST_CASE("damage is found where it matters") {
   }
   const RunFolder trained(2);
   trained.truncate("model.safetensors");
-  CHECK(trained.state().stage == Stage::damaged);
+  CHECK(trained.state().stage == Stage::begun);  // its training makes the model again
   const RunFolder judged(2);
   judged.judge();
   judged.truncate("results.json");
@@ -83,7 +131,7 @@ TEST_CASE("damage is found where it matters") {
 TEST_CASE("a run of other options is neither damaged nor gone on with") {
   const RunFolder run(2);
   run.judge();
-  const RunState state = inspect_run(run.folder.path(), {{"lr", 0.25}, {"method", "lotar"}});
+  const RunState state = inspect_run(run.folder.path(), {"lotar", 1, 1, {{"lr", 0.25}, {"method", "lotar"}}, {}});
   CHECK(state.stage == Stage::another_run);
   CHECK(state.fault == run.folder.path() + ": cannot go on with other options: lr was 0.5, is now 0.25");
 }

@@ -36,6 +36,9 @@ refuse 'batch size: must be >= 2, got 1' train --batch-size 1
 refuse 'batch size: must be >= 2, got 0' train --batch-size 0
 refuse 'batch-size' train --batch-size -3
 refuse 'batch-size' train --batch-size many
+for seed in 99999999999999999999 18446744073709551616 ' -1' ' 1' '' 010 0x10 +1 1.0; do
+  refuse "--seed: wanted a whole number of at least 0, got \"$seed\"" train --seed "$seed"
+done
 refuse 'exceeds the' train --batch-size 100000
 refuse 'temperature: the lowest must be finite and > 0, got 0' train --temperature 0
 refuse 'temperature: the lowest must be finite and > 0, got -1' train --temperature=-1
@@ -171,6 +174,7 @@ refuse 'exists and is another split' "$make_splits" --dataset synthetic --ratio 
 cmp -s "$work/split.txt" "$work/copy.txt" || { echo "the split was overwritten"; ((++failed)); }
 refuse 'imbalance ratio of at least 1' "$make_splits" --dataset synthetic --ratio 0 --out "$work/other.txt"
 refuse '/proc/none/x.txt: ' "$make_splits" --dataset synthetic --ratio 4 --out /proc/none/x.txt
+refuse '--seed: wanted a whole number' "$make_splits" --dataset synthetic --seed ' -1' --out "$work/other.txt"
 refuse '--colour' "$make_splits" --colour red
 
 # folders

@@ -95,6 +95,39 @@ expect 0
 diff <(head -n -2 "$work/stdout") "$work/out/table.txt" || fail "another table"
 [[ $before == "$(models)" ]] || fail "a run that was done was touched"
 
+# results of other options, or of another update than the last, do not count: the run is judged again
+cp -r "$work/out" "$work/judged"
+judge() { "$PROGRAMS/linear_eval" --run "$work/judged/$1" "${@:2}" >/dev/null 2>&1; }
+judge simclr_split1 --protocol standardized --few-shot 3
+judge lotar_split1 --protocol standardized --few-shot 2 --groups sdclr
+judge simclr_split2 --few-shot 2
+sed -i 's/"step": [0-9]*,/"step": 3,/' "$work/judged/lotar_split2/results.json"
+quietly "$PROGRAMS/reproduce" --table-only --out "$work/judged"
+expect 0
+said 'simclr, split 1: not in the table: judged otherwise: few-shot was "3", is now "2"'
+said 'lotar, split 1: not in the table: judged otherwise: groups was "sdclr", is now "thesis"'
+said 'simclr, split 2: not in the table: judged otherwise: protocol was "thesis", is now "standardized"'
+said 'lotar, split 2: not in the table: judged at update 3 of'
+grep -q ': 0 of 4 runs done' "$work/stdout" || fail "results of other options count: $(cat "$work/stdout")"
+judge simclr_split2 --protocol standardized --few-shot 2 --groups thesis --draws 1 --untrained  # in effect as the recipe says
+of_another_version() { sed -i 's/"lotar": "[^"]*"$/"lotar": "0.0.9"/' "$work/judged/$1/config.json"; }
+of_another_version lotar_split1
+model=$(stat -c '%Y %i' "$work/judged/lotar_split1/model.safetensors")
+quietly reproduce --out "$work/judged"
+expect 0
+said '== simclr, split 1 (1 of 4): goes on; was judged otherwise: few-shot was "3", is now "2"'
+said '== simclr, split 2 (3 of 4): done already'
+[[ $model == "$(stat -c '%Y %i' "$work/judged/lotar_split1/model.safetensors")" ]] || fail "another version's training went on"
+cmp "$work/out/table.csv" "$work/judged/table.csv"
+of_another_version lotar_split2
+sed -i 2d "$work/judged/lotar_split2/metrics.jsonl"
+quietly reproduce --out "$work/judged"
+expect 2
+said 'cannot go on with a training that lotar "0.0.9" began (--redo does it again)'
+quietly reproduce --out "$work/judged" --redo
+expect 0
+for run in simclr_split1 lotar_split2; do cmp "$work/out/$run/model.safetensors" "$work/judged/$run/model.safetensors"; done
+
 # another recipe is refused, and so is a run of other options
 refuse() {  # WORDS OPTIONS...: exit code 2 and one line on stderr that has the words
   local words=$1
@@ -112,6 +145,8 @@ refuse 'method "byol": recipe tiny has simclr, lotar, never' reproduce --methods
 refuse '--methods: one comes twice' reproduce --methods lotar,lotar
 refuse '--splits' reproduce --splits=-1
 refuse '--splits' reproduce --splits=one
+refuse '--splits: wanted a whole number of at least 0, got ""' reproduce --splits ''
+refuse '--seeds: wanted a whole number of at least 0, got " 2"' reproduce --seeds '1, 2'
 refuse 'data set "svhn": wanted' reproduce --dataset svhn --out "$work/new"
 refuse 'data_batch_1.bin' reproduce --dataset cifar10 --data "$work" --out "$work/new"
 for recipe in examples/recipes/*.json; do  # all are sound: nothing but the data is missing
@@ -125,6 +160,36 @@ refuse 'wanted name=value' reproduce --set lr
 refuse '--colour' reproduce --set colour=red
 refuse 'method simclr: --augmentation: wanted' reproduce --set augmentation=none
 refuse '--threads' reproduce --threads=-1
+while read -r option words; do  # what only a training would refuse, once it is its turn
+  refuse "method simclr: $words" reproduce --set "$option" --out "$work/new"
+done <<'ROWS'
+arch=vgg resnet
+width=0 resnet: width must be >= 1
+projector=mpl projector: the kind must be
+projection=0 projector: widths must be >= 1
+optimizer=sdg optimizer "sdg": wanted
+weight-decay=-1 Sgd: weight_decay must be
+lr=0 learning_rates: learning_rate must be
+epochs=0 learning_rates: epochs
+temperature=0 temperature: the lowest must be
+temperature-high=0.1 temperature: the highest must be
+temperature-period=0 temperature: the period must be
+batch-size=1 batch size: must be >= 2
+batch-size=100000 batch size: 100000 exceeds the
+focal=-1 objective: focal must be
+precision=tf32 --precision: tf32 is for CUDA
+profile=linear profile "linear": wanted
+ratio=0.5 long tail: wanted a finite imbalance ratio
+ROWS
+refuse 'method simclr: --epochs: wanted a whole number of at least 0, got "010"' reproduce --set epochs=010 --out "$work/new"
+sed 's/"readme"/"redme"/' "$work/tiny.json" >"$work/other.json"
+refuse 'method lotar: lotar_preset: there is no "redme"' reproduce --recipe "$work/other.json" --out "$work/new"
+sed 's/"readme"/"readme", "rand-augment": 9/' "$work/tiny.json" >"$work/other.json"
+refuse 'method lotar: RandAugment: operations must be 1 to 8' reproduce --recipe "$work/other.json" --out "$work/new"
+sed 's/"few-shot"/"groups": "other", "few-shot"/' "$work/tiny.json" >"$work/other.json"
+refuse 'groups "other": wanted' reproduce --recipe "$work/other.json" --out "$work/new"
+mkdir "$work/typo" && cp "$work/out/reproduce.json" "$work/typo"  # of which nothing was begun
+refuse 'data_batch_1.bin' reproduce --set width=4 --dataset cifar10 --data "$work" --out "$work/typo"
 refuse '--recipe: of no use with --table-only' reproduce --table-only
 refuse 'there is no reproduction' "$PROGRAMS/reproduce" --table-only --out "$work/new"
 refuse 'the folder is not empty and holds no reproduction' reproduce --out "$work/alone"
@@ -166,6 +231,11 @@ cmp "$work/out/table.csv" "$work/damaged/table.csv"
 for run in simclr_split1 simclr_split2 lotar_split2; do
   cmp "$work/out/$run/model.safetensors" "$work/damaged/$run/model.safetensors"
 done
+half "$work/damaged/simclr_split1/model.safetensors"  # is in the checkpoint, too
+rm "$work/damaged/simclr_split1/results.json"
+quietly reproduce --out "$work/damaged"
+expect 0
+cmp "$work/out/simclr_split1/model.safetensors" "$work/damaged/simclr_split1/model.safetensors"
 sed -i 's/"lr": 0.1/"lr": 0.3/' "$work/damaged/lotar_split1/config.json"
 quietly reproduce --out "$work/damaged" --redo
 expect 2
@@ -173,11 +243,12 @@ said 'lotar_split1: cannot go on with other options: lr was 0.3, is now 0.1'
 [[ -s $work/damaged/lotar_split1/results.json ]] || fail "a sound run was removed"
 
 # more methods, seeds and splits; a training that goes non-finite stops nothing but itself
-quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --out "$work/out"
+quietly "$PROGRAMS/reproduce" --recipe "$work/tiny.json" --methods never,simclr --splits 1 --seeds 1,2 --data '' --out "$work/out"
 expect 2
 said 'reproduce: never, split 1: pretrain met numbers that are not finite'
 said 'reproduce: never, split 1, seed 2: pretrain met numbers that are not finite'
 said '== simclr, split 1, seed 2 (4 of 4)'
 [[ -s $work/out/simclr_split1_seed2/results.json ]] || fail "no second seed"
+grep -q '"data": "",' "$work/out/simclr_split1_seed2/config.json" || fail "an empty value became another"
 grep -q '^lotar  *2 ' "$work/stdout" || fail "a method that was there is gone from the table"
 grep -Eq '^never +0( +-){5}$' "$work/stdout" || fail "a failed method has numbers"

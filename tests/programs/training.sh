@@ -50,7 +50,9 @@ for name, images, held_out, copies in (("sdclr", 40, 500, 2), ("bcl", 50, 0, 1),
     p = protocols[name]
     assert (p["training_images"], p["validation_images"], p["augmented_copies"]) == (images, held_out, copies), name
     assert len(p["draws"]) == 2 and abs(sum(d["all"] for d in p["draws"]) / 2 - p["all"]) < 1e-9
-    assert p["groups"] == {g: p["groups_by_convention"]["thesis" if name == "thesis_code" else "sdclr"][g] for g in p["groups"]}
+    groups = "thesis" if name == "thesis_code" else "sdclr"
+    assert p["groups"] == {g: p["groups_by_convention"][groups][g] for g in p["groups"]}
+    assert p["evaluation"] == {"protocol": name, "groups": groups, "few-shot": "1%", "draws": 2, "augmented-copies": copies}
     assert sorted(p["groups_by_convention"]) == ["sdclr", "shots", "thesis"]
     assert len(p["classes"]) == 10
 assert bcl["protocols"]["bcl"] == protocols["bcl"]  # whatever was judged before it
