@@ -24,6 +24,15 @@
 /// What an evaluation is made on, and what it says: no computing in here.
 namespace examples {
 
+/// The options of `linear_eval`.
+struct EvalOptions {
+  std::string run = "runs/lotar", data, groups, few_shot = "none";
+  std::vector<std::string> protocols{"thesis"};
+  std::size_t draws = 0, augmented_copies = 0;
+  bool untrained = false;
+  int threads = 0;
+};
+
 /// The images of a balanced training set that a probe learns from, and those that choose its best epoch; ascending.
 struct ProbeImages {
   std::vector<std::uint32_t> training, validation;
@@ -57,12 +66,11 @@ inline std::size_t copy_count(const lotar::Protocol& protocol, const std::string
 }
 
 /// The options of `linear_eval` that accuracies depend on, with what they leave to the protocol.
-/// @param protocol  see choose_protocol, which has had the same groups
-inline lotar::Json evaluation_json(const lotar::Protocol& protocol, const std::string& groups,
-                                   const std::string& few_shot, std::size_t draws, std::size_t copies) {
-  const char* its_groups = protocol.groups == lotar::GroupConvention::sdclr ? "sdclr" : "thesis";
+/// @param protocol  see choose_protocol
+inline lotar::Json evaluation_json(const lotar::Protocol& protocol, const std::string& few_shot, std::size_t draws,
+                                   std::size_t copies) {
   return {{"protocol", protocol.name},
-          {"groups", groups.empty() ? its_groups : groups},
+          {"groups", lotar::group_convention_name(protocol.groups)},
           {"few-shot", is_few_shot(few_shot) ? few_shot : "none"},
           {"draws", draw_count(protocol, few_shot, draws)},
           {"augmented-copies", copy_count(protocol, few_shot, copies)}};

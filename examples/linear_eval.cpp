@@ -30,20 +30,13 @@
 namespace {
 
 using B = ExampleBackend;
+using examples::EvalOptions;
 using examples::Judged;
 using lotar::Json;
 using lotar::Protocol;
 using Classes = lotar::Tensor<std::int32_t, 1, B>;
 using Features = lotar::Tensor<float, 2, B>;
 using State = lotar::NetworkState<float, B>;
-
-struct EvalOptions {
-  std::string run = "runs/lotar", data, groups, few_shot = "none";
-  std::vector<std::string> protocols{"thesis"};
-  std::size_t draws = 0, augmented_copies = 0;
-  bool untrained = false;
-  int threads = 0;
-};
 
 /// Whether the run's network gives logits, which then are judged in a probe's place. It has learned from the run's own
 /// images; its features' neighbours are still those of the balanced set.
@@ -225,8 +218,7 @@ void evaluate(const EvalOptions& eval) {
     const Judged* before = eval.untrained ? &untrained[i] : nullptr;
     Json& one = by_protocol[protocols[i].name];
     one = examples::results_json(trained[i], before, {whole.classes, split.counts, protocols[i].groups}, eval.few_shot);
-    one["evaluation"] =
-        examples::evaluation_json(protocols[i], eval.groups, eval.few_shot, eval.draws, eval.augmented_copies);
+    one["evaluation"] = examples::evaluation_json(protocols[i], eval.few_shot, eval.draws, eval.augmented_copies);
     text += examples::results_text(protocols[i].name, options.method, trained[i], before, protocols[i].groups);
   }
   Json results = by_protocol[protocols[0].name];

@@ -175,7 +175,6 @@ class Runner {
     } else {
       say(state.stage != Stage::begun ? "" : ": goes on" + (state.fault.empty() ? "" : "; was " + state.fault));
     }
-    fs::remove(folder / "results.json");  // there is none, or it is not what is planned
 
     const auto call = [&](const std::string& program, const char* where, const lotar::Json& options) {
       lotar::Json all = options;
@@ -185,7 +184,7 @@ class Runner {
       return words;
     };
     std::vector<std::vector<std::string>> commands;
-    if (!state.only_judge) {
+    if (!state.trained) {
       commands.push_back(call(pretrain_, "out", run.options));
       if (fs::exists(folder / "config.json")) commands.back().emplace_back("--resume");
     }

@@ -49,7 +49,7 @@ inline std::string checkpoint_path(const std::string& folder) {
 
 /// The folder of one training: config.json, metrics.jsonl, the checkpoint, the model, results and pictures.
 ///
-/// A folder belongs to one configuration, and to one process at a time. Every file in it is whole at any time.
+/// A folder belongs to one configuration, and to one training at a time. Every file in it is whole at any time.
 class RunDirectory {
  public:
   /// Makes the folder of a new run, or opens that of a run to go on with.

@@ -1,29 +1,32 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
+#include <sys/types.h>
 
-#include <algorithm>
-#include <cctype>
+#include <cerrno>
 #include <filesystem>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include <lotar/core/error.hpp>
+#include <lotar/io/atomic_file.hpp>
 #include <lotar/io/file.hpp>
 
 /// Folders that one process at a time works in, and what those that were killed left there.
 namespace examples {
 
-/// A folder that no other process works in. Children inherit the lock: it lasts until the last of them has ended.
+/// A folder that no other process locks, where its file system has locks. Children inherit it: it lasts until the last of
+/// them has ended.
 class FolderLock {
  public:
   /// @throws lotar::ConfigError if another process holds it; lotar::IoError if the folder cannot be written.
   explicit FolderLock(const std::string& folder)
       : file_(::open((folder + "/" + file_name).c_str(), O_RDWR | O_CREAT, 0666)) {
     if (file_.get() < 0) throw lotar::detail::system_error(folder, "cannot write there");
-    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0)
+    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
       throw lotar::ConfigError(folder + ": another process is at work there");
   }
 
@@ -35,15 +38,6 @@ class FolderLock {
 
 namespace detail {
 
-/// Whether a process that was killed left it beside a file that it was writing, see AtomicFile.
-inline bool is_leftover(const std::filesystem::path& path) {
-  const std::string name = path.filename().string();
-  const std::size_t at = name.rfind(".tmp");
-  if (at == std::string::npos || at + 4 == name.size()) return false;
-  return std::all_of(name.begin() + static_cast<std::ptrdiff_t>(at) + 4, name.end(),
-                     [](unsigned char c) { return std::isdigit(c) != 0 || c == '.'; });
-}
-
 inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
   std::error_code missing;
@@ -53,18 +47,21 @@ inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& 
 
 }  // namespace detail
 
-/// The name of a file in a folder, neither its lock nor what a killed process left; "" if there is none.
+/// The name of a file in a folder, neither its lock nor one that is being written; "" if there is none.
 inline std::string content_of(const std::filesystem::path& folder) {
   for (const auto& file : detail::files_of(folder))
-    if (file.filename() != FolderLock::file_name && !detail::is_leftover(file)) return file.filename().string();
+    if (file.filename() != FolderLock::file_name && lotar::temporary_writer(file.filename().string()) == 0)
+      return file.filename().string();
   return "";
 }
 
-/// Removes what processes that were killed left in a folder.
+/// Removes what processes that were killed while they wrote left in a folder.
 inline void remove_leftovers(const std::filesystem::path& folder) {
-  std::error_code unimportant;
-  for (const auto& file : detail::files_of(folder))
-    if (detail::is_leftover(file)) std::filesystem::remove(file, unimportant);
+  for (const auto& file : detail::files_of(folder)) {
+    const pid_t writer = lotar::temporary_writer(file.filename().string());
+    std::error_code unimportant;
+    if (writer > 0 && ::kill(writer, 0) != 0 && errno == ESRCH) std::filesystem::remove(file, unimportant);
+  }
 }
 
 }  // namespace examples

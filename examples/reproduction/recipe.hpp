@@ -79,7 +79,8 @@ inline std::vector<std::string> option_arguments(const lotar::Json& options) {
 /// What a recipe says of an option of linear_eval, or that program's default.
 inline std::string evaluation_option(const lotar::Json& evaluation, const std::string& name) {
   if (evaluation.contains(name)) return option_text(evaluation[name]);
-  return name == "protocol" ? "thesis" : name == "few-shot" ? "none" : "";
+  const EvalOptions otherwise;
+  return name == "protocol" ? otherwise.protocols[0] : name == "few-shot" ? otherwise.few_shot : otherwise.groups;
 }
 
 /// How a run of these options is judged, as evaluation_json has it.
@@ -87,7 +88,7 @@ inline lotar::Json planned_evaluation(const lotar::Json& evaluation, const lotar
   const std::string convention = evaluation_option(evaluation, "groups");
   const lotar::Protocol protocol =
       choose_protocol(evaluation_option(evaluation, "protocol"), convention, options["method"] == "supervised");
-  return evaluation_json(protocol, convention, evaluation_option(evaluation, "few-shot"), 0, 0);
+  return evaluation_json(protocol, evaluation_option(evaluation, "few-shot"), 0, 0);
 }
 
 /// @throws lotar::ConfigError for an option of pretrain that is not a recipe's to say.

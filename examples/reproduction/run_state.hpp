@@ -24,7 +24,7 @@ enum class Stage {
   done,         ///< trained and judged
   unjudged,     ///< done, but its results are damaged
   damaged,      ///< what is there cannot be gone on with
-  another_run,  ///< sound, but of other options
+  another_run,  ///< sound, but of other options, or begun by another version
 };
 
 struct RunState {
@@ -32,7 +32,7 @@ struct RunState {
   std::string fault;                 ///< what is wrong with it, for the last three; how one begun was judged
   std::vector<lotar::Json> metrics;  ///< of each epoch so far
   lotar::Json results;               ///< of a run that is done
-  bool only_judge = false;           ///< trained by another version, whose training this one does not go on with
+  bool trained = false;              ///< of one begun or unjudged: whether its model is of the last update
 };
 
 namespace detail {
@@ -45,23 +45,27 @@ inline std::string option_difference(const lotar::Json& config, const lotar::Jso
   return first_difference(there, planned, {});
 }
 
-/// Whether results are of the last update of a training.
-inline bool of_whole_training(const lotar::Json& results) {
-  const lotar::Json step = value_at(results, "step");
-  return step.is_number() && step == value_at(results, "steps");
-}
-
 /// How results are others than those planned; "" if they are not.
 inline std::string judgement_fault(const lotar::Json& results, const lotar::Json& evaluation) {
-  if (!of_whole_training(results))
-    return "judged at update " + value_at(results, "step").dump() + " of " + value_at(results, "steps").dump();
+  const lotar::Json step = value_at(results, "step"), steps = value_at(results, "steps");
+  if (!step.is_number() || step != steps) return "judged at update " + step.dump() + " of " + steps.dump();
   const std::string difference = option_difference(value_at(results, "evaluation"), evaluation);
   return difference.empty() ? "" : "judged otherwise: " + difference;
 }
 
+/// Whether a file is the sound model of a training's last update.
+inline bool is_trained_model(const std::string& path) {
+  try {
+    const auto metadata = lotar::read_safetensors(path).metadata;
+    const auto step = metadata.find("step"), steps = metadata.find("steps");
+    return step != metadata.end() && steps != metadata.end() && step->second == steps->second;
+  } catch (const lotar::IoError&) {
+    return false;  // made again from the checkpoint
+  }
+}
+
 /// The state of a run whose folder has a config.json.
-/// @throws lotar::IoError if the configuration, metrics or checkpoint is damaged, or of another version's unfinished
-///         training. A damaged model is made again from the checkpoint.
+/// @throws lotar::IoError if the configuration or metrics are damaged, or the checkpoint of an unfinished training.
 inline RunState inspect_training(const std::filesystem::path& folder, const PlannedRun& run) {
   const auto path = [&](const char* name) { return (folder / name).string(); };
   const auto has = [&](const char* name) { return std::filesystem::exists(folder / name); };
@@ -75,10 +79,8 @@ inline RunState inspect_training(const std::filesystem::path& folder, const Plan
     return state;
   }
   if (has("metrics.jsonl")) state.metrics = read_metrics(path("metrics.jsonl"));
-  const lotar::Json version = value_at(value_at(config, "versions"), "lotar");
-  state.only_judge = version != lotar::version;
-  bool trained = !state.metrics.empty() && state.metrics.back()["epoch"] == config["epochs"];
-  if (trained && has("results.json")) {
+  std::string damaged;  // results
+  if (has("results.json")) {
     try {
       const lotar::Json results = lotar::read_json(path("results.json"));
       run_scores(results, path("results.json"));
@@ -88,18 +90,23 @@ inline RunState inspect_training(const std::filesystem::path& folder, const Plan
         state.results = results;
         return state;
       }
-      trained = of_whole_training(results);
     } catch (const lotar::IoError& error) {
-      state.stage = Stage::unjudged;
-      state.fault = error.what();
-      return state;
+      damaged = error.what();
     }
   }
-  if (!trained && state.only_judge)
-    throw lotar::IoError(path("config.json"), "lotar " + std::string(lotar::version) +
-                                                  " cannot go on with a training that lotar " + version.dump() +
-                                                  " began");
-  if (has("checkpoint.safetensors")) lotar::read_checkpoint(path("checkpoint.safetensors"));
+  state.trained = is_trained_model(path("model.safetensors"));
+  if (state.trained) {
+    if (!damaged.empty()) state.stage = Stage::unjudged, state.fault = damaged;
+    return state;
+  }
+  const lotar::Json version = value_at(value_at(config, "versions"), "lotar");
+  if (version != lotar::version) {
+    state.stage = Stage::another_run;
+    state.fault = path("config.json") + ": lotar " + lotar::version + " cannot go on with a training that lotar " +
+                  version.dump() + " began";
+  } else if (has("checkpoint.safetensors")) {
+    lotar::read_checkpoint(path("checkpoint.safetensors"));
+  }
   return state;
 }
 

@@ -9,7 +9,8 @@ using lotar::number_text;
 
 TEST_CASE("a number's text is the shortest that reads back") {
   CHECK(number_text(0.1) == "0.1");
-  CHECK(number_text(1) == "1");
+  CHECK(number_text(0.1f) == "0.1");
+  CHECK(number_text(1.0) == "1");
   CHECK(number_text(-1e-9) == "-1e-09");
   CHECK(number_text(0.99999999) == "0.99999999");
   using Limits = std::numeric_limits<double>;

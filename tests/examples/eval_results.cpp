@@ -73,7 +73,7 @@ TEST_CASE("the images of a protocol: all, few, and without those held out") {
 TEST_CASE("what the options leave to the protocol is as it says") {
   const auto effective = [](const char* protocol, const char* groups, const char* few_shot, std::size_t draws,
                             std::size_t copies) {
-    return evaluation_json(choose_protocol(protocol, groups, false), groups, few_shot, draws, copies);
+    return evaluation_json(choose_protocol(protocol, groups, false), few_shot, draws, copies);
   };
   const auto json = [](const char* protocol, const char* groups, const char* few_shot, int draws, int copies) {
     return Json{{"protocol", protocol},
@@ -89,7 +89,7 @@ TEST_CASE("what the options leave to the protocol is as it says") {
   CHECK(effective("sdclr", "", "50", 0, 0) == json("sdclr", "sdclr", "50", 1, 100));
   CHECK(effective("thesis_code", "", "none", 1, 200) == json("thesis_code", "thesis", "none", 1, 90));
   const lotar::Protocol classifier = choose_protocol("sdclr", "", true);
-  CHECK(evaluation_json(classifier, "", "none", 0, 0) == json("classifier", "sdclr", "none", 1, 1));
+  CHECK(evaluation_json(classifier, "none", 0, 0) == json("classifier", "sdclr", "none", 1, 1));
   CHECK_THROWS_AS(choose_protocol("other", "", true), lotar::ConfigError);
   CHECK_THROWS_AS(choose_protocol("bcl", "other", false), lotar::ConfigError);
 }

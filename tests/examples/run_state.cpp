@@ -24,11 +24,14 @@ struct RunFolder {
     for (int e = 1; e <= epochs; ++e) metrics += "{\"epoch\":" + std::to_string(e) + "}\n";
     if (epochs > 0) write_bytes(folder / "metrics.jsonl", metrics);
     lotar::write_checkpoint(folder / "checkpoint.safetensors", {{{"values", {1, 2}}}, {}, {}});
-    lotar::write_safetensors(folder / "model.safetensors", {});
+    write_model(epochs * 2);
   }
   void configure(const std::string& version) const {
     write_bytes(folder / "config.json", R"({"lr":0.5,"method":"lotar","epochs":2,"width":64,"versions":{"lotar":")" +
                                             version + R"(","backend":"cpu"}})");
+  }
+  void write_model(int step) const {
+    lotar::write_safetensors(folder / "model.safetensors", {{{"step", std::to_string(step)}, {"steps", "4"}}, {}});
   }
   void judge(int step = 4, const std::string& evaluation = R"({"few-shot":"2","draws":1,"groups":"bcl"})") const {
     write_bytes(folder / "results.json", R"({"all":0.5,"classes":[],"steps":4,"step":)" + std::to_string(step) +
@@ -58,8 +61,10 @@ TEST_CASE("a run is fresh, begun, or done") {
 
 TEST_CASE("results of a training that has not ended do not count") {
   const RunFolder run(1);
-  run.judge();
+  run.judge(2);
   CHECK(run.state().stage == Stage::begun);
+  CHECK(run.state().fault == "judged at update 2 of 4");
+  CHECK_FALSE(run.state().trained);
 }
 
 TEST_CASE("results of other options, or of a network that was not trained to its end, do not count") {
@@ -81,22 +86,21 @@ TEST_CASE("results of other options, or of a network that was not trained to its
 }
 
 TEST_CASE("a training of another version is not gone on with, but judged if it is whole") {
-  const RunFolder begun(1);
-  begun.configure("0.0.9");
-  CHECK(begun.state().stage == Stage::damaged);
-  CHECK(begun.state().fault == begun.folder / "config.json" + ": lotar " + lotar::version +
-                                   " cannot go on with a training that lotar \"0.0.9\" began");
-  const RunFolder whole(2);
-  CHECK_FALSE(whole.state().only_judge);
-  whole.configure("0.0.9");
-  CHECK(whole.state().stage == Stage::begun);
-  CHECK(whole.state().only_judge);
-  whole.judge(4, "{}");
-  CHECK(whole.state().stage == Stage::begun);
-  whole.judge(3);  // the metrics were ahead of the model
-  CHECK(whole.state().stage == Stage::damaged);
-  whole.judge();
-  CHECK(whole.state().stage == Stage::done);
+  const RunFolder run(2);
+  CHECK(run.state().trained);
+  run.configure("0.0.9");
+  write_bytes(run.folder / "checkpoint.safetensors", "as that version has it");
+  CHECK(run.state().stage == Stage::begun);
+  CHECK(run.state().trained);
+  run.judge(4, "{}");
+  CHECK(run.state().stage == Stage::begun);
+  run.judge();
+  CHECK(run.state().stage == Stage::done);
+  run.judge(3);
+  run.write_model(3);
+  CHECK(run.state().stage == Stage::another_run);
+  CHECK(run.state().fault == run.folder / "config.json" + ": lotar " + lotar::version +
+                                 " cannot go on with a training that lotar \"0.0.9\" began");
 }
 
 TEST_CASE("what a killed process left is no run") {
@@ -117,7 +121,8 @@ TEST_CASE("damage is found where it matters") {
   }
   const RunFolder trained(2);
   trained.truncate("model.safetensors");
-  CHECK(trained.state().stage == Stage::begun);  // its training makes the model again
+  CHECK(trained.state().stage == Stage::begun);
+  CHECK_FALSE(trained.state().trained);  // the model is made again
   const RunFolder judged(2);
   judged.judge();
   judged.truncate("results.json");

@@ -68,4 +68,9 @@ inline GroupConvention parse_group_convention(const std::string& name) {
   throw ConfigError("groups \"" + name + "\": wanted thesis, sdclr or shots");
 }
 
+/// The name of a convention.
+inline const char* group_convention_name(GroupConvention convention) {
+  return group_conventions[static_cast<std::size_t>(convention)].first;
+}
+
 }  // namespace lotar

@@ -1,16 +1,19 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <lotar/core/error.hpp>
 #include <lotar/io/file.hpp>
@@ -73,6 +76,20 @@ class AtomicFile {
   detail::Descriptor file_;
   bool committed_ = false;
 };
+
+/// The process whose AtomicFile a file of this name is until it is committed, PATH.tmp<process>.<number>; 0 for any other
+/// name.
+inline pid_t temporary_writer(std::string_view name) {
+  const std::size_t mark = name.rfind(".tmp");
+  if (mark == std::string_view::npos || mark == 0) return 0;
+  const char* const end = name.data() + name.size();
+  pid_t process = 0;
+  unsigned number = 0;
+  const auto first = std::from_chars(name.data() + mark + 4, end, process);
+  if (first.ec != std::errc() || process <= 0 || first.ptr == end || *first.ptr != '.') return 0;
+  const auto second = std::from_chars(first.ptr + 1, end, number);
+  return second.ec == std::errc() && second.ptr == end ? process : 0;
+}
 
 /// Replaces the file at the path by one of these bytes, or throws and leaves it as it was.
 ///

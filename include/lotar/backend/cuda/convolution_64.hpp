@@ -51,9 +51,11 @@ struct Taps64 {
   /// Planes [tap][8 channels c][64 k]: of the filter's 8 c of each k. Rows of products are k, or c where it is turned.
   __device__ void load_filter(std::uint32_t to, unsigned thread) const {
     for (unsigned i = thread; i < 9 * 8 * conv_channels; i += conv_threads) {
-      // A warp's are of four neighbouring places and of eight k whose rows are neighbours, stored without conflicts.
+      // A warp's are of four neighbouring places and of eight k: those whose rows are neighbours, so that no two lanes
+      // store to a bank at once; where the filter is turned, neighbours themselves, and two do.
       const unsigned lane = i % 32, group = i / 32 % 8, place = i / 256 * 4 + lane / 8;  // of a k's 72: [tap][8 c]
-      const unsigned k = group / 2 * 16 + group % 2 * 2 + lane % 8 / 2 * 4 + lane % 2, c = place % 8 * 8;
+      const unsigned k = turned ? group * 8 + lane % 8 : group / 2 * 16 + group % 2 * 2 + lane % 8 / 2 * 4 + lane % 2;
+      const unsigned c = place % 8 * 8;
       const uint4 eight = *reinterpret_cast<const uint4*>(filter + (k * 72 + place) * 8);
       const std::uint32_t tap = to + place / 8 * 8 * filter_plane;
       if constexpr (!turned) {

@@ -59,7 +59,10 @@ class CudaRecording {
         try {
           step_();
         } catch (...) {
-          follow_parts();  // their lanes go to the next recording on this stream
+          try {
+            follow_parts();  // their lanes go to the next recording on this stream
+          } catch (const CudaError&) {  // of a device that failed, which the step's error tells
+          }
           throw;
         }
         ran_ = true;
