@@ -175,6 +175,7 @@ class Runner {
     } else {
       say(state.stage != Stage::begun ? "" : ": goes on" + (state.fault.empty() ? "" : "; was " + state.fault));
     }
+    examples::remove_leftovers(folder);
 
     const auto call = [&](const std::string& program, const char* where, const lotar::Json& options) {
       lotar::Json all = options;

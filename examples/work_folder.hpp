@@ -1,9 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/file.h>
-#include <sys/types.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -50,18 +48,17 @@ inline std::vector<std::filesystem::path> files_of(const std::filesystem::path& 
 /// The name of a file in a folder, neither its lock nor one that is being written; "" if there is none.
 inline std::string content_of(const std::filesystem::path& folder) {
   for (const auto& file : detail::files_of(folder))
-    if (file.filename() != FolderLock::file_name && lotar::temporary_writer(file.filename().string()) == 0)
+    if (file.filename() != FolderLock::file_name && !lotar::is_temporary(file.filename().string()))
       return file.filename().string();
   return "";
 }
 
 /// Removes what processes that were killed while they wrote left in a folder.
 inline void remove_leftovers(const std::filesystem::path& folder) {
-  for (const auto& file : detail::files_of(folder)) {
-    const pid_t writer = lotar::temporary_writer(file.filename().string());
-    std::error_code unimportant;
-    if (writer > 0 && ::kill(writer, 0) != 0 && errno == ESRCH) std::filesystem::remove(file, unimportant);
-  }
+  std::error_code unimportant;
+  for (const auto& file : detail::files_of(folder))
+    if (lotar::is_temporary(file.filename().string()) && std::filesystem::is_regular_file(file, unimportant))
+      std::filesystem::remove(file, unimportant);
 }
 
 }  // namespace examples

@@ -104,12 +104,12 @@ TEST_CASE("one process works on a run, and what killed ones left goes") {
   const ScratchFolder folder;
   const std::string path = folder / "run";
   std::filesystem::create_directory(path);
-  write_bytes(path + "/config.json.tmp1073741824.0", "{");
+  write_bytes(path + "/config.json.tmp12.0", "{");
   {
     const RunDirectory run(path, config(), false, may_change);
     CHECK(resume(path, config()) == ": another process is at work there");
   }
-  write_bytes(path + "/model.safetensors.tmp1073741824.0", "");
+  write_bytes(path + "/model.safetensors.tmp12.0", "");
   CHECK(resume(path, config()) == "");
   for (const auto& file : std::filesystem::directory_iterator(path))
     CHECK(file.path().filename().string().find(".tmp") == std::string::npos);

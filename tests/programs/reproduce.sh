@@ -73,7 +73,7 @@ ended
 expect 130
 said 'stopped; the same command goes on'
 mkdir "$work/cut/lotar_split2"
-echo '{' >"$work/cut/lotar_split2/config.json.tmp1.0"
+echo '{' >"$work/cut/lotar_split2/config.json.tmp12.0"
 quietly reproduce --out "$work/cut"
 expect 0
 said '== simclr, split 1 (1 of 4): done already'
@@ -207,7 +207,7 @@ cp -r "$work/cut" "$work/damaged"
 half() { truncate -s $(($(stat -c %s "$1") / 2)) "$1"; }
 half "$work/damaged/simclr_split1/config.json"
 half "$work/damaged/lotar_split1/results.json"
-rm "$work/damaged/simclr_split2/results.json"
+rm "$work/damaged/simclr_split2/"{model.safetensors,results.json}  # a whole model needs no checkpoint
 half "$work/damaged/simclr_split2/checkpoint.safetensors"
 rm -r "$work/damaged/lotar_split2"
 model=$(stat -c '%Y %i' "$work/damaged/lotar_split1/model.safetensors")

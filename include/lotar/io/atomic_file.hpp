@@ -1,7 +1,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,18 +76,17 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-/// The process whose AtomicFile a file of this name is until it is committed, PATH.tmp<process>.<number>; 0 for any other
-/// name.
-inline pid_t temporary_writer(std::string_view name) {
+/// Whether a file of this name is an AtomicFile that is not yet committed, or was left by a process that was killed:
+/// PATH.tmp<process>.<number>.
+inline bool is_temporary(std::string_view name) {
   const std::size_t mark = name.rfind(".tmp");
-  if (mark == std::string_view::npos || mark == 0) return 0;
+  if (mark == std::string_view::npos || mark == 0) return false;
   const char* const end = name.data() + name.size();
-  pid_t process = 0;
-  unsigned number = 0;
+  unsigned process = 0, number = 0;
   const auto first = std::from_chars(name.data() + mark + 4, end, process);
-  if (first.ec != std::errc() || process <= 0 || first.ptr == end || *first.ptr != '.') return 0;
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return false;
   const auto second = std::from_chars(first.ptr + 1, end, number);
-  return second.ec == std::errc() && second.ptr == end ? process : 0;
+  return second.ec == std::errc() && second.ptr == end;
 }
 
 /// Replaces the file at the path by one of these bytes, or throws and leaves it as it was.
