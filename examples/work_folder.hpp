@@ -16,8 +16,8 @@
 /// Folders that one process at a time works in, and what those that were killed left there.
 namespace examples {
 
-/// A folder that no other process locks, where its file system has locks. Children inherit it: it lasts until the last of
-/// them has ended.
+/// A folder that no other process locks, where its file system has locks. Children inherit the lock: it lasts until the
+/// last of them has ended.
 class FolderLock {
  public:
   /// @throws lotar::ConfigError if another process holds it; lotar::IoError if the folder cannot be written.

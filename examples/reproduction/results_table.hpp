@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <lotar/core/error.hpp>
@@ -92,8 +93,9 @@ inline ScoreRow spread_over_splits(const std::string& method, const std::map<std
   for (std::size_t g = 0; g < score_count; ++g) {
     std::vector<double> values;
     for (const auto& [split, scores] : splits) values.push_back(scores[g]);
+    values = numbers_of(std::move(values));
     row.scores[g] = spread_of_numbers(values);
-    row.counts[g] = numbers_of(values).size();
+    row.counts[g] = values.size();
   }
   return row;
 }

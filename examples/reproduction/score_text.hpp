@@ -120,9 +120,8 @@ inline std::string difference_sentence(const Scoreboard& board) {
   if (list.empty())
     return "No difference to " + std::string(baseline_method) +
            " is significant: the 95 % confidence interval of each (Student's t over the splits) has 0 in it.";
-  return "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) are "
-         "without "
-         "0. Of differences that are chance alone, one in twenty is starred too. " +
+  return "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) do not "
+         "have 0 in them. Of differences that are chance alone, one in twenty is starred too. " +
          list + ".";
 }
 

@@ -54,24 +54,17 @@ TEST_CASE("the parent of the folder does too, and CIFAR-100's label is the fine 
   CHECK(load_cifar(folder / "cifar-100-binary", Part::test, format).images(0, 0, 1, 2) == 107);
 }
 
-TEST_CASE("a fine label of CIFAR-100 that is out of range is refused") {
+TEST_CASE("a label of CIFAR-100 that is out of range is refused, fine or coarse") {
   const ScratchFolder folder;
   const std::string path = folder / "test.bin";
-  write_bytes(path, record("\x13\x63", 0) + record("\x13\x64", 0));
   CifarFormat format = cifar100_format();
   format.test_records = 2;
-  CHECK_THROWS_WITH_AS(load_cifar(folder.path(), Part::test, format),
-                       (path + ": at byte 3075: record 1: wanted a label below 100, got 100").c_str(), IoError);
-}
-
-TEST_CASE("a coarse label of CIFAR-100 that is out of range is refused") {
-  const ScratchFolder folder;
-  const std::string path = folder / "test.bin";
-  write_bytes(path, record("\x13\x63", 0) + record("\x14\x63", 0));
-  CifarFormat format = cifar100_format();
-  format.test_records = 2;
-  CHECK_THROWS_WITH_AS(load_cifar(folder.path(), Part::test, format),
-                       (path + ": at byte 3074: record 1: wanted a label below 20, got 20").c_str(), IoError);
+  const auto refused = [&](const char* labels, const char* fault) {
+    write_bytes(path, record("\x13\x63", 0) + record(labels, 0));
+    CHECK_THROWS_WITH_AS(load_cifar(folder.path(), Part::test, format), (path + fault).c_str(), IoError);
+  };
+  refused("\x13\x64", ": at byte 3075: record 1: wanted a label below 100, got 100");
+  refused("\x14\x63", ": at byte 3074: record 1: wanted a label below 20, got 20");
 }
 
 TEST_CASE("the official formats") {

@@ -163,8 +163,8 @@ TEST_CASE("the differences that are significant are named") {
   runs.back().probe[0] = 39;
   CHECK(
       sentence() ==
-      "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) are without "
-      "0. Of differences that are chance alone, one in twenty is starred too. "
+      "Starred differences are significant: their 95 % confidence intervals (Student's t over the splits) do not have "
+      "0 in them. Of differences that are chance alone, one in twenty is starred too. "
       "lotar Medium +1.05 ± 0.07; lotar Few +1.05 ± 0.07; lotar All +1.05 ± 0.07; lotar Std +0.10 ± 0.01.");
   CHECK(plain_text(difference_grid(scoreboard(recipe(), runs))) ==
         "Linear probe: difference to simclr, paired by split\n\n"

@@ -64,8 +64,8 @@ struct AddConverted {
   }
 };
 
-/// Runs a convolution by cuDNN into a scratch of S, and adds that to the result [rows, cols]. @return false if it has no
-/// plan.
+/// Runs a convolution by cuDNN into a scratch of S, and adds that to the result, [rows, cols].
+/// @return false if it has no plan.
 template <class S, class Result>
 bool run_through(CudaStream& stream, ConvolutionProblem problem, ConvolutionArrays arrays, Result* result,
                  std::size_t rows, std::size_t cols, std::string& amiss) {

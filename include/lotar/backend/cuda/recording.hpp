@@ -59,9 +59,10 @@ class CudaRecording {
         try {
           step_();
         } catch (...) {
-          try {
-            follow_parts();  // their lanes go to the next recording on this stream
-          } catch (const CudaError&) {  // of a device that failed, which the step's error tells
+          try {  // their lanes go to the next recording on this stream
+            follow_parts();
+          } catch (const CudaError&) {
+            // of a device that failed, which the step's own error tells
           }
           throw;
         }

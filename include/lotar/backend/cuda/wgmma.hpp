@@ -7,9 +7,8 @@
 /// The instructions of Hopper's tensor cores, and what goes with them: products that a warpgroup, four warps, begins
 /// and waits for, of matrices in shared memory; barriers there that count arrivals.
 ///
-/// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a. Compiled
-/// separately (-rdc=true), a kernel that calls anything has its products one at a time, its registers in memory, and no
-/// setmaxnreg: slower than cuDNN.
+/// They exist in code for compute capability 9.0 with the suffix a, as in -gencode=arch=compute_90a,code=sm_90a.
+/// Compiled separately (-rdc=true), kernels have their products one at a time, registers in memory, no setmaxnreg.
 ///
 /// @source PTX ISA: "Asynchronous Warpgroup Level Matrix Multiply-Accumulate Instructions" and its "Matrix Descriptor
 /// Format", "mbarrier", "setmaxnreg".
